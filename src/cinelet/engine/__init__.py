@@ -1,0 +1,7 @@
+"""The engine: prompt → frames, one step at a time. torch lives in this folder and nowhere else."""
+
+from cinelet.engine.engine import Engine
+from cinelet.engine.model import WanModel, load_model
+from cinelet.engine.trajectory import Trajectory
+
+__all__ = ["Engine", "Trajectory", "WanModel", "load_model"]

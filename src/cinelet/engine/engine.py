@@ -1,0 +1,204 @@
+"""The engine: prompt → frames, one denoising step at a time. It decides nothing about order.
+
+    trajectory = engine.admit(plan)
+    while not trajectory.is_done:
+        engine.step([trajectory])
+    video = engine.finish(trajectory)
+
+Between any two steps a caller may add or drop trajectories, save them, look at a preview, or stop for good: a trajectory that
+is no longer passed to `step` costs nothing. Knows nothing of jobs, queues, files or HTTP.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cinelet.engine.decoder import LADDER, Decoder, Rung
+from cinelet.engine.denoiser import Denoiser, GroupKey
+from cinelet.engine.memory import MemoryEstimate, estimate, is_out_of_memory, peak_memory_bytes
+from cinelet.engine.model import WanModel
+from cinelet.engine.noise import start_latents
+from cinelet.engine.prompt import PromptEncoder
+from cinelet.engine.sampler import Sampler
+from cinelet.engine.trajectory import Trajectory, load_trajectory
+from cinelet.errors import InvalidValueError, OutOfMemoryError
+from cinelet.video import Plan, Video
+
+
+class Engine:
+    """One model on one device.
+
+    `memory_limit_bytes` bounds the predicted peak (None: no bound but the device's own); `max_group` the clips of one forward.
+    Not thread-safe: one caller at a time.
+    """
+
+    def __init__(
+        self,
+        model: WanModel,
+        *,
+        memory_limit_bytes: int | None = None,
+        max_group: int = 8,
+        join_guidance: bool = True,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.model = model
+        self.memory_limit_bytes = memory_limit_bytes
+        self.max_group = max_group
+        self.prompts = PromptEncoder(model.tokenizer, model.text_encoder)
+        self.denoiser = Denoiser(model, join_guidance=join_guidance)
+        self.decoder = Decoder(model.vae)
+        self._clock = clock
+
+    def admit(self, plan: Plan, latents_CTHW: NDArray[np.float32] | None = None) -> Trajectory:
+        """A new trajectory at its first step, from the plan's seed or from given starting latents.
+
+        Raises `OutOfMemoryError` where the plan cannot fit the memory limit, `InvalidValueError` for latents of a wrong shape.
+        """
+        shape = self.model.latent_shape(plan.width, plan.height, plan.num_frames)
+        self.check_memory(plan)
+        generator = torch.Generator().manual_seed(plan.seed)
+        if latents_CTHW is None:
+            latents = start_latents(plan, shape, generator)
+        elif latents_CTHW.shape != shape or not np.isfinite(latents_CTHW).all():
+            raise InvalidValueError("latents", f"array of shape {latents_CTHW.shape}", f"must be finite numbers of shape {shape}")
+        else:
+            latents = torch.from_numpy(np.ascontiguousarray(latents_CTHW, np.float32)).clone()
+        trajectory = Trajectory(
+            plan=plan,
+            model_digest=self.model.digest,
+            latents_CTHW=latents.to(self.model.device),
+            sampler=self._make_sampler(plan),
+            prompt_LD=torch.empty(0),
+            negative_LD=None,
+            generator=generator,
+        )
+        self._encode(trajectory)
+        return trajectory
+
+    def resume(self, path: Path) -> Trajectory:
+        """The trajectory of a file written by `Trajectory.save`, at the step where it was saved."""
+        return load_trajectory(path, self.model.digest, self._make_sampler, self.model.device)
+
+    def branch(self, trajectory: Trajectory, plan: Plan) -> Trajectory:
+        """The trajectory continued with another prompt, guidance or seed; what it has drawn so far stays. Owns `trajectory`.
+
+        The plan must keep what the finished steps depend on: size, frames, steps, sampler and shift.
+        """
+        for name in ("width", "height", "num_frames", "num_inference_steps", "sampler", "flow_shift"):
+            old, new = getattr(trajectory.plan, name), getattr(plan, name)
+            if old != new:
+                raise InvalidValueError(name, new, f"must stay {old}, as in the trajectory that is continued")
+        trajectory.plan = plan
+        self._encode(trajectory)
+        return trajectory
+
+    def groups(self, running: Iterable[Trajectory]) -> list[list[Trajectory]]:
+        """The unfinished trajectories sorted into groups that may be stepped together, in the order they came."""
+        by_key: dict[GroupKey, list[Trajectory]] = {}
+        for trajectory in running:
+            if not trajectory.is_done:
+                by_key.setdefault(self.denoiser.key(trajectory), []).append(trajectory)
+        size = self.max_group
+        return [members[i : i + size] for members in by_key.values() for i in range(0, len(members), size)]
+
+    def step(self, group: Sequence[Trajectory]) -> None:
+        """Advance each member by one denoising step. All or nothing: after an error no member has moved.
+
+        Out of memory halves the group and tries again; `OutOfMemoryError` comes only when a single clip does not fit.
+        """
+        began = self._clock()
+        velocities = self._velocities(group)
+        for trajectory, velocity in zip(group, velocities.split(1), strict=True):
+            latents = trajectory.sampler.step(velocity, trajectory.latents_CTHW[None], trajectory.generator)
+            trajectory.latents_CTHW = latents[0].float()
+        seconds = self._clock() - began
+        for trajectory in group:
+            trajectory.spend("denoise", seconds / len(group))
+
+    def preview(self, trajectory: Trajectory) -> NDArray[np.uint8]:
+        """A rough, small picture for each latent frame, uint8 `[T', H', W', C]`."""
+        return self.decoder.preview(trajectory.latents_CTHW)
+
+    def finish(self, trajectory: Trajectory, on_part: Callable[[float], None] | None = None) -> Video:
+        """Decode a trajectory whose steps are done. Steps down the decode ladder when memory runs out."""
+        if not trajectory.is_done:
+            raise ValueError(f"trajectory is at step {trajectory.step} of {trajectory.sampler.num_steps}")
+        began = self._clock()
+        frames, rung = self._decode(trajectory, on_part)
+        trajectory.spend("decode", self._clock() - began)
+        return Video(
+            frames=frames,
+            plan=trajectory.plan,
+            stage_durations_s=dict(trajectory.stage_durations_s),
+            peak_memory_bytes=peak_memory_bytes(self.model.device),
+            decode=rung,
+            latents=trajectory.latents_CTHW.cpu().numpy(),
+        )
+
+    def memory(self, plan: Plan, group_size: int = 1) -> MemoryEstimate:
+        """The predicted memory of `group_size` clips of this plan."""
+        shape = self.model.latent_shape(plan.width, plan.height, plan.num_frames)
+        forwards = 2 if self.denoiser.join_guidance and self._is_guided(plan) else 1
+        return estimate(self.model, shape, group_size, forwards)
+
+    def check_memory(self, plan: Plan) -> None:
+        """Raise `OutOfMemoryError` if the plan cannot fit the limit even with the smallest decode."""
+        limit = self.memory_limit_bytes
+        if limit is not None and self.memory(plan).first_rung_within(limit) is None:
+            need = self.memory(plan).peak("tiles")
+            raise OutOfMemoryError(
+                f"memory: {plan.width}x{plan.height}, {plan.num_frames} frames need {need / 2**30:.2f} GiB, "
+                f"the limit is {limit / 2**30:.2f} GiB; ask for a smaller or shorter clip"
+            )
+
+    def _make_sampler(self, plan: Plan) -> Sampler:
+        return Sampler(plan.sampler, self.model.scheduler_config, plan.num_inference_steps, plan.flow_shift, self.model.device)
+
+    def _is_guided(self, plan: Plan) -> bool:
+        scales = (plan.guidance_scale,) if self.model.boundary is None else (plan.guidance_scale, plan.guidance_scale_2)
+        return max(scales) > 1.0
+
+    def _encode(self, trajectory: Trajectory) -> None:
+        began = self._clock()
+        plan = trajectory.plan
+        trajectory.prompt_LD = self.prompts.encode(plan.prompt)
+        trajectory.negative_LD = self.prompts.encode(plan.negative_prompt) if self._is_guided(plan) else None
+        trajectory.spend("encode", self._clock() - began)
+
+    def _velocities(self, group: Sequence[Trajectory]) -> torch.Tensor:
+        try:
+            return self.denoiser.velocity(group)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(group) == 1 and not self.denoiser.join_guidance:
+                raise OutOfMemoryError("memory: one denoising step of this clip does not fit the device", detail=str(error)) from error
+        self._release()
+        if len(group) == 1:
+            self.denoiser.join_guidance = False
+            return self._velocities(group)
+        half = len(group) // 2
+        self.max_group = half
+        return torch.cat([self._velocities(group[:half]), self._velocities(group[half:])])
+
+    def _decode(self, trajectory: Trajectory, on_part: Callable[[float], None] | None) -> tuple[NDArray[np.uint8], Rung]:
+        limit = self.memory_limit_bytes
+        first = "full" if limit is None else self.memory(trajectory.plan).first_rung_within(limit)
+        for rung in LADDER[LADDER.index(first or LADDER[-1]) :]:
+            try:
+                return self.decoder.decode(trajectory.latents_CTHW, trajectory.plan.num_frames, rung, on_part), rung
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            self._release()
+        raise OutOfMemoryError("memory: this clip does not fit the device even when decoded in tiles")
+
+    def _release(self) -> None:
+        if self.model.device.type == "cuda":
+            torch.cuda.empty_cache()

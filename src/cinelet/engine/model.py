@@ -1,0 +1,120 @@
+"""A Wan model in memory: its parts as diffusers and transformers made them, and the few facts the engine asks of them.
+
+Reads the diffusers folder layout of Wan2.1 and Wan2.2 (dense or two experts, Wan2.1 or Wan2.2 autoencoder) from local
+files, safetensors only. Knows nothing of names, downloads or defaults: the catalogue does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKLWan, WanTransformer3DModel
+from transformers import AutoTokenizer, UMT5EncoderModel
+
+from cinelet.errors import ModelFilesError
+
+
+@dataclass(frozen=True, eq=False)
+class WanModel:
+    """The loaded parts. `experts` is the dense transformer alone, or the high-noise expert and then the low-noise one.
+
+    `boundary` is the timestep (of `num_train_timesteps`) from which on the high-noise expert works; None when dense.
+    """
+
+    tokenizer: Any
+    text_encoder: Any
+    experts: tuple[Any, ...]
+    vae: Any
+    scheduler_config: Mapping[str, Any]
+    boundary: float | None
+    expand_timesteps: bool
+    dtype: torch.dtype
+    device: torch.device
+    digest: str
+
+    def expert_at(self, timestep: torch.Tensor) -> int:
+        """Which expert denoises at `timestep`: 0, or 1 below the boundary."""
+        return int(self.boundary is not None and timestep.item() < self.boundary)
+
+    def latent_shape(self, width: int, height: int, num_frames: int) -> tuple[int, int, int, int]:
+        """Latents `(C, T, H, W)` that hold at least `num_frames` frames of `width` x `height` pixels."""
+        config = self.vae.config
+        return (
+            self.experts[0].config.in_channels,
+            -(-(num_frames - 1) // config.scale_factor_temporal) + 1,
+            height // config.scale_factor_spatial,
+            width // config.scale_factor_spatial,
+        )
+
+    def num_tokens(self, latent_shape: tuple[int, ...]) -> int:
+        """Tokens of one forward."""
+        return prod(size // patch for size, patch in zip(latent_shape[1:], self.experts[0].config.patch_size, strict=True))
+
+    @property
+    def weights_bytes(self) -> int:
+        """Memory of all weights as loaded."""
+        modules = (self.text_encoder, self.vae, *self.experts)
+        return sum(p.numel() * p.element_size() for module in modules for p in module.parameters())
+
+
+def load_model(folder: Path, device: torch.device, dtype: torch.dtype = torch.float32) -> WanModel:
+    """Load a checkpoint folder onto `device`; the transformer and text encoder in `dtype`, the autoencoder in float32.
+
+    Raises `ModelFilesError` where a part is missing or does not load.
+    """
+    index = _read_json(folder / "model_index.json")
+    options = {"use_safetensors": True, "local_files_only": True}
+    names = [name for name in ("transformer", "transformer_2") if index.get(name, [None])[0] is not None]
+    try:
+        experts = tuple(WanTransformer3DModel.from_pretrained(folder / name, torch_dtype=dtype, **options) for name in names)
+        text_encoder = UMT5EncoderModel.from_pretrained(folder / "text_encoder", dtype=dtype, **options)
+        vae = AutoencoderKLWan.from_pretrained(folder / "vae", torch_dtype=torch.float32, **options)
+        tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ModelFilesError(f"model: {folder} does not load as a Wan checkpoint", detail=repr(error)) from error
+    if not experts:
+        raise ModelFilesError(f"model: {folder}/model_index.json names no transformer")
+    scheduler_config = _read_json(folder / "scheduler" / "scheduler_config.json")
+    ratio = index.get("boundary_ratio")
+    for module in (*experts, text_encoder, vae):
+        module.to(device).eval().requires_grad_(False)
+    return WanModel(
+        tokenizer=tokenizer,
+        text_encoder=text_encoder,
+        experts=experts,
+        vae=vae,
+        scheduler_config=scheduler_config,
+        boundary=None if ratio is None else ratio * scheduler_config["num_train_timesteps"],
+        expand_timesteps=bool(index.get("expand_timesteps", False)),
+        dtype=dtype,
+        device=device,
+        digest=digest_of(folder),
+    )
+
+
+def digest_of(folder: Path) -> str:
+    """A short name of the weights: the digest of every weight file's header (names, shapes, offsets) and its length and ends."""
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted(folder.glob("*/*.safetensors")):
+        size = path.stat().st_size
+        digest.update(f"{path.relative_to(folder)} {size}\n".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(1 << 20))
+            file.seek(max(0, size - (1 << 20)))
+            digest.update(file.read())
+    return digest.hexdigest()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        result: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ModelFilesError(f"model: {path} is missing or no JSON", detail=repr(error)) from error
+    return result

@@ -1,0 +1,120 @@
+"""One generation under way, as a value that can be kept, moved and continued: checkpoint, resume, preempt, variations.
+
+A trajectory file is one safetensors file with the latents, the sampler's memory, the prompt embeddings, the random state
+and the plan. Reading it back gives the same tensors bit for bit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from cinelet.engine.sampler import Sampler
+from cinelet.errors import ConflictError, ModelFilesError
+from cinelet.video import Plan
+
+FORMAT = "cinelet-trajectory-1"
+
+
+@dataclass(eq=False)
+class Trajectory:
+    """The whole state of one generation.
+
+    `latents_CTHW` float32 on the engine's device; `prompt_LD` and `negative_LD` unpadded embeddings (`negative_LD` None where
+    guidance is off); `generator` the random state, always on the CPU so that a seed means the same on every device.
+    `model_digest` names the weights: a trajectory continues only on the model it began with.
+    """
+
+    plan: Plan
+    model_digest: str
+    latents_CTHW: torch.Tensor
+    sampler: Sampler
+    prompt_LD: torch.Tensor
+    negative_LD: torch.Tensor | None
+    generator: torch.Generator
+    stage_durations_s: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether only decoding is left."""
+        return self.sampler.is_done
+
+    @property
+    def step(self) -> int:
+        """Finished denoising steps."""
+        return self.sampler.step_index
+
+    def spend(self, stage: str, seconds: float) -> None:
+        """Add to the time spent in a stage."""
+        self.stage_durations_s[stage] = self.stage_durations_s.get(stage, 0.0) + seconds
+
+    def save(self, path: Path) -> None:
+        """Write the trajectory to `path`, replacing it whole: a kill leaves the older file or the newer one."""
+        history, counters = self.sampler.state()
+        tensors = {
+            "latents": self.latents_CTHW,
+            "prompt": self.prompt_LD,
+            "generator": self.generator.get_state(),
+            **{f"sampler.{name}": tensor for name, tensor in history.items()},
+        }
+        if self.negative_LD is not None:
+            tensors["negative"] = self.negative_LD
+        about = {
+            "format": FORMAT,
+            "plan": asdict(self.plan),
+            "model_digest": self.model_digest,
+            "counters": counters,
+            "stage_durations_s": self.stage_durations_s,
+        }
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            partial = Path(file.name)
+        try:
+            copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+            save_file(copies, partial, metadata={"cinelet": json.dumps(about)})
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def load_trajectory(path: Path, model_digest: str, make_sampler: Callable[[Plan], Sampler], device: torch.device) -> Trajectory:
+    """The trajectory of `path`, ready to step on `device`.
+
+    Raises `ModelFilesError` where the file is damaged or none of ours, `ConflictError` where another model made it.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})["cinelet"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        plan = Plan(**about["plan"])
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise ModelFilesError(f"checkpoint: {path} cannot be read as {FORMAT}", detail=repr(error)) from error
+    if about["format"] != FORMAT:
+        raise ModelFilesError(f"checkpoint: {path} has format {about['format']}, not {FORMAT}")
+    if about["model_digest"] != model_digest:
+        raise ConflictError(f"checkpoint: {path} was made by model weights {about['model_digest']}, these are {model_digest}")
+    sampler = make_sampler(plan)
+    history = {name.removeprefix("sampler."): tensor.to(device) for name, tensor in tensors.items() if name.startswith("sampler.")}
+    sampler.load_state(history, about["counters"])
+    generator = torch.Generator()
+    generator.set_state(tensors["generator"])
+    negative = tensors.get("negative")
+    return Trajectory(
+        plan=plan,
+        model_digest=model_digest,
+        latents_CTHW=tensors["latents"].to(device),
+        sampler=sampler,
+        prompt_LD=tensors["prompt"].to(device),
+        negative_LD=None if negative is None else negative.to(device),
+        generator=generator,
+        stage_durations_s=about["stage_durations_s"],
+    )

@@ -1,0 +1,171 @@
+"""The nouns that cross every border: what was asked (`VideoRequest`), what will be done (`Plan`), what came of it (`Video`).
+
+Nothing of models, devices, jobs or HTTP. A request says None for "as the model likes it"; a plan has no None left
+where the model has a default.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from cinelet.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Preset = Literal["draft", "standard", "final"]
+SamplerName = Literal["unipc", "dpm++", "euler", "lcm"]
+Stage = Literal["encode", "denoise", "decode", "mux"]
+
+PRESETS: tuple[Preset, ...] = ("draft", "standard", "final")
+SAMPLERS: tuple[SamplerName, ...] = ("unipc", "dpm++", "euler", "lcm")
+CONTAINERS = ("mp4", "webm", "gif")
+
+MAX_PROMPT_CHARS = 32_000
+"""The longest prompt OpenAI's API documents; the text encoder reads the first 512 tokens."""
+MAX_STEPS = 1000
+"""Wan is trained on 1000 noise levels; more steps than levels repeat some."""
+MAX_FPS = 120
+MAX_GUIDANCE = 50.0
+MAX_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoRequest:
+    """What a client asked for. Checked for form on creation; what a model can do is checked when it is planned.
+
+    `width`, `height` are pixels, `fps` frames per second, `flow_shift` the shift of the noise schedule, `seed` the start of the
+    random latents (None: the planner draws one and the plan records it). `variation_strength` 0..1 turns those latents towards the
+    ones of `variation_seed`: 0 is the seed's own clip, 1 the other's. Raises `InvalidValueError`.
+    """
+
+    prompt: str
+    negative_prompt: str | None = None
+    model: str | None = None
+    preset: Preset = "standard"
+    width: int | None = None
+    height: int | None = None
+    num_frames: int | None = None
+    fps: int | None = None
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    guidance_scale_2: float | None = None
+    sampler: SamplerName | None = None
+    flow_shift: float | None = None
+    seed: int | None = None
+    variation_seed: int | None = None
+    variation_strength: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_text("prompt", self.prompt, allow_empty=False)
+        if self.negative_prompt is not None:
+            check_text("negative_prompt", self.negative_prompt, allow_empty=True)
+        check_choice("preset", self.preset, PRESETS)
+        if self.sampler is not None:
+            check_choice("sampler", self.sampler, SAMPLERS)
+        for name in ("width", "height", "num_frames"):
+            check_integer(name, getattr(self, name), 1, 2**31 - 1)
+        check_integer("fps", self.fps, 1, MAX_FPS)
+        check_integer("num_inference_steps", self.num_inference_steps, 1, MAX_STEPS)
+        for name in ("seed", "variation_seed"):
+            check_integer(name, getattr(self, name), 0, MAX_SEED)
+        check_number("variation_strength", self.variation_strength, 0.0, 1.0)
+        for name in ("guidance_scale", "guidance_scale_2", "flow_shift"):
+            check_number(name, getattr(self, name), 0.0, MAX_GUIDANCE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What will be done for a request: each number settled. Equal plans on one device give equal frames."""
+
+    prompt: str
+    negative_prompt: str
+    model: str
+    width: int
+    height: int
+    num_frames: int
+    fps: int
+    num_inference_steps: int
+    guidance_scale: float
+    guidance_scale_2: float
+    sampler: SamplerName
+    flow_shift: float
+    seed: int
+    variation_seed: int = 0
+    variation_strength: float = 0.0
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the clip in seconds."""
+        return self.num_frames / self.fps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a generation has come. `stage` holds for the whole report; steps count finished denoising steps."""
+
+    stage: Stage
+    step: int
+    num_steps: int
+    remaining_s: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Video:
+    """A finished clip: `frames` uint8 `[T, H, W, C]` in red, green, blue, and the plan that made it.
+
+    `decode` names the rung of the decode ladder that was used, `latents` float32 `[C, T', H', W']` are what was decoded.
+    """
+
+    frames: NDArray[np.uint8]
+    plan: Plan
+    stage_durations_s: dict[str, float] = field(default_factory=dict)
+    peak_memory_bytes: int = 0
+    decode: str = "full"
+    latents: NDArray[np.float32] | None = None
+    path: Path | None = None
+
+    @property
+    def fps(self) -> int:
+        """Frames per second."""
+        return self.plan.fps
+
+
+def check_text(name: str, value: object, *, allow_empty: bool) -> None:
+    """A prompt must be text that UTF-8 can carry, without NUL, of a bounded length."""
+    if not isinstance(value, str):
+        raise InvalidValueError(name, value, "must be text")
+    if not allow_empty and not value.strip():
+        raise InvalidValueError(name, value, f"must have 1 to {MAX_PROMPT_CHARS:,} characters that are not all spaces")
+    if len(value) > MAX_PROMPT_CHARS:
+        raise InvalidValueError(name, value, f"must have at most {MAX_PROMPT_CHARS:,} characters")
+    if "\0" in value:
+        raise InvalidValueError(name, value, "must not contain the NUL character")
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        raise InvalidValueError(name, value, "must be valid Unicode; it contains half of a surrogate pair")
+
+
+def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    """One of a closed list of names."""
+    if value not in allowed:
+        raise InvalidValueError(name, value, f"must be one of {', '.join(allowed)}")
+
+
+def check_integer(name: str, value: object, low: int, high: int) -> None:
+    """None, or a whole number within `low` to `high`."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InvalidValueError(name, value, f"must be a whole number from {low:,} to {high:,}")
+
+
+def check_number(name: str, value: object, low: float, high: float) -> None:
+    """None, or a finite number within `low` to `high`."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or not low <= value <= high:
+        raise InvalidValueError(name, value, f"must be a number from {low:g} to {high:g}")

@@ -1,0 +1,1 @@
+"""How models of this project were made."""

@@ -1,0 +1,1 @@
+"""How the pocket model was made: world, renderer, captions, tokenizer, text encoder, VAE, transformer, evaluation."""

@@ -1,0 +1,157 @@
+"""Trains the pocket transformer by flow matching on encoded clips, with captions written anew for every look.
+
+    python -m training.pocket.train_transformer --steps 5000 --compile --out runs/pocket/transformer
+
+The network predicts the velocity `noise - clip` at `(1 - sigma) * clip + sigma * noise` (Lipman et al. 2022, arXiv
+2210.02747), as Wan does. One caption in ten is empty, for classifier-free guidance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import WanTransformer3DModel
+from torch import nn
+from torch.nn import functional as F
+from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
+
+from cinelet.engine.attention import FoldedPromptProcessor, fold
+from training.pocket.captions import caption
+from training.pocket.encode_clips import open_latents, scene_of
+from training.pocket.muon import MuonWithAdamW
+from training.pocket.run import Average, Run, learning_rate
+from training.pocket.train_text import tokenise
+
+CONFIG = {
+    "patch_size": [1, 2, 2],
+    "num_attention_heads": 4,
+    "attention_head_dim": 64,
+    "in_channels": 16,
+    "out_channels": 16,
+    "text_dim": 128,
+    "freq_dim": 128,
+    "ffn_dim": 1024,
+    "num_layers": 6,
+    "cross_attn_norm": True,
+    "qk_norm": "rms_norm_across_heads",
+    "rope_max_seq_len": 256,
+}
+EDGES = ("patch_embedding", "condition_embedder", "proj_out", "scale_shift_table")
+SHIFT = 2.0
+EMPTY_SHARE = 0.1
+MAX_CAPTION = 40
+"""Tokens of a caption that are read in training; a fixed length lets the blocks be compiled once."""
+NUM_STATISTICS = 2000
+
+
+def make_transformer() -> tuple[WanTransformer3DModel, FoldedPromptProcessor]:
+    """A fresh transformer whose output starts at zero, and the processor that folds its prompts' padding."""
+    model = WanTransformer3DModel(**CONFIG)
+    processor = FoldedPromptProcessor()
+    for module in model.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
+    nn.init.zeros_(model.proj_out.weight)
+    nn.init.normal_(model.condition_embedder.time_proj.weight, std=0.02)
+    for block in model.blocks:
+        block.attn2.set_processor(processor)
+        block.scale_shift_table.data.zero_()
+        block.scale_shift_table.data[:, [2, 5]] = 0.3
+    return model, processor
+
+
+def statistics(latents: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation of each latent channel, `[C, 1, 1, 1]`."""
+    sample = torch.from_numpy(np.array(latents[:NUM_STATISTICS])).float()
+    return sample.mean((0, 2, 3, 4)).view(-1, 1, 1, 1), sample.std((0, 2, 3, 4)).view(-1, 1, 1, 1)
+
+
+class Captioner:
+    """Scenes → prompt embeddings through the frozen text encoder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
+        self.encoder = UMT5EncoderModel.from_pretrained(folder / "text_encoder").eval()
+
+    @torch.no_grad()
+    def __call__(self, indices: list[int], rng: random.Random) -> tuple[torch.Tensor, torch.Tensor]:
+        """Embeddings `[B, L, D]` and token scores `[B, 1, 1, L]` of one caption a clip, always of one length; some are empty."""
+        texts = ["" if rng.random() < EMPTY_SHARE else caption(scene_of(index), rng, ("en", "zh")[rng.random() < 0.5]) for index in indices]
+        ids, mask = tokenise(self.tokenizer, texts)
+        hidden = self.encoder(ids, mask).last_hidden_state
+        prompts = fold([hidden[i, : min(MAX_CAPTION, int(mask[i].sum()))] for i in range(len(texts))])
+        assert prompts.bias_B11L is not None
+        missing = MAX_CAPTION + 1 - prompts.embeds_BLD.shape[1]
+        return F.pad(prompts.embeds_BLD, (0, 0, 0, missing)), F.pad(prompts.bias_B11L, (0, missing), value=-math.inf)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--compile", action="store_true", help="compile the blocks (needs a C++ compiler; about a sixth faster)")
+    parser.add_argument("--text", type=Path, default=Path("runs/pocket/text"))
+    parser.add_argument("--latents", type=Path, default=Path("runs/pocket/latents"))
+    parser.add_argument("--out", type=Path, default=Path("runs/pocket/transformer"))
+    args = parser.parse_args()
+
+    torch.manual_seed(0)
+    run = Run(args.out)
+    latents = open_latents(args.latents)
+    mean, std = statistics(latents)
+    (args.out / "latents.json").write_text(json.dumps({"mean": mean.flatten().tolist(), "std": std.flatten().tolist()}))
+    captioner = Captioner(args.text)
+    model, processor = make_transformer()
+    average = Average(model, 0.9985)
+    optimizer = MuonWithAdamW(model, EDGES, lr=args.lr, weight_decay=0.01)
+    if args.compile:
+        for block in model.blocks:
+            block.compile(dynamic=False)
+    print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {len(latents)} clips")
+    step = 0
+    if state := run.find_state():
+        model.load_state_dict(state["model"])
+        average.module.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        step = state["step"]
+    total, since, began = 0.0, 0, time.monotonic()
+    while step < args.steps:
+        rng = random.Random(step)
+        generator = torch.Generator().manual_seed(step)
+        if step % 500 == 0:
+            latents = open_latents(args.latents)
+        indices = sorted(rng.sample(range(len(latents)), args.batch))
+        clip = (torch.from_numpy(latents[indices]).float() - mean) / std
+        noise = torch.randn(clip.shape, generator=generator)
+        u = torch.sigmoid(torch.randn(args.batch, generator=generator))
+        sigma = SHIFT * u / (1 + (SHIFT - 1) * u)
+        s = sigma.view(-1, 1, 1, 1, 1)
+        embeds, bias = captioner(indices, rng)
+        with torch.autocast("cpu", torch.bfloat16):
+            processor.bias_B11L = bias.bfloat16()
+            velocity = model((1 - s) * clip + s * noise, sigma * 1000, embeds, return_dict=False)[0]
+        loss = F.mse_loss(velocity.float(), noise - clip)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step(learning_rate(step, args.steps, args.lr))
+        step += 1
+        average.update(model, step)
+        total, since = total + loss.item(), since + 1
+        if step % 50 == 0:
+            run.log(step=step, loss=total / since, clips_per_s=50 * args.batch / (time.monotonic() - began))
+            total, since, began = 0.0, 0, time.monotonic()
+        if step % 250 == 0 or step == args.steps:
+            run.save(model=model.state_dict(), average=average.module.state_dict(), optimizer=optimizer.state_dict(), step=step)
+
+
+if __name__ == "__main__":
+    main()
