@@ -10,7 +10,6 @@ that took turns.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -88,6 +87,11 @@ class Ours:
         self.stages = {stage: sum(v.stage_durations_s.get(stage, 0) for v in videos) for stage in ("encode", "denoise", "decode")}
 
 
+def one_by_one(contestant: Stock | Ours, plans: list[Plan]) -> None:
+    for p in plans:
+        contestant.run([p])
+
+
 def medians(contestants: dict[str, Callable[[], object]], repeats: int, bar: Any) -> dict[str, float]:
     """Median seconds of each, taking turns, after one unmeasured turn."""
     times: dict[str, list[float]] = {name: [] for name in contestants}
@@ -104,7 +108,7 @@ def peak_mib(kind: str, model: str, steps: int) -> float:
     """Peak memory of one clip in a process of its own."""
     args = [sys.executable, "-m", "benchmarks.engine", "--model", model, "--steps", str(steps), "--peak-of", kind]
     done = subprocess.run(args, capture_output=True, text=True, check=True)
-    return round(json.loads(done.stdout.splitlines()[-1]) / 2**20, 1)
+    return round(float(done.stdout.splitlines()[-1]) / 2**20, 1)
 
 
 def main() -> None:
@@ -140,9 +144,9 @@ def main() -> None:
         spent = medians(
             {
                 "stock_together_s": lambda batch=batch: stock.run(batch),  # type: ignore[misc]
-                "stock_one_by_one_s": lambda batch=batch: [stock.run([p]) for p in batch],  # type: ignore[misc]
+                "stock_one_by_one_s": lambda batch=batch: one_by_one(stock, batch),  # type: ignore[misc]
                 "cinelet_together_s": lambda batch=batch: ours.run(batch),  # type: ignore[misc]
-                "cinelet_one_by_one_s": lambda batch=batch: [ours.run([p]) for p in batch],  # type: ignore[misc]
+                "cinelet_one_by_one_s": lambda batch=batch: one_by_one(ours, batch),  # type: ignore[misc]
             },
             args.repeats,
             bar,

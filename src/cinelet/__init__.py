@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any
 from cinelet.video import Plan, Progress, Video, VideoRequest
 
 if TYPE_CHECKING:
-    from cinelet.local import Result, TextToVideoGenerator, generate
+    from cinelet.local import Result, Start, TextToVideoGenerator, generate
 
 __version__ = "0.1.0"
-__all__ = ["Plan", "Progress", "Result", "TextToVideoGenerator", "Video", "VideoRequest", "generate"]
+__all__ = ["Plan", "Progress", "Result", "Start", "TextToVideoGenerator", "Video", "VideoRequest", "generate"]
 
 
 def __getattr__(name: str) -> Any:
     """Names that need the engine are looked up on first use."""
-    if name in ("Result", "TextToVideoGenerator", "generate"):
+    if name in ("Result", "Start", "TextToVideoGenerator", "generate"):
         from cinelet import local  # noqa: PLC0415 - this is what keeps `import cinelet` light
 
         return getattr(local, name)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,20 @@ from cinelet.settings import Settings, load_settings
 from cinelet.video import Plan, Preset, Progress, SamplerName, Video, VideoRequest
 
 OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """Where clips begin, if not at their seed's noise, and what is kept of them on the way.
+
+    `latents` replaces the noise; `trajectory` is a file kept earlier, continued with the new prompt from its step on;
+    `keep` writes such a file when `keep_at` steps are done.
+    """
+
+    latents: NDArray[np.float32] | None = None
+    trajectory: Path | None = None
+    keep: Path | None = None
+    keep_at: int = 0
 
 
 class Result(Mapping[str, Any]):
@@ -101,7 +115,7 @@ class TextToVideoGenerator:
         flow_shift: float | None = None,
         variation_seed: int | None = None,
         variation_strength: float = 0.0,
-        latents: NDArray[np.float32] | None = None,
+        start: Start | None = None,
         on_progress: OnProgress | None = None,
     ) -> Result:
         """One clip of `text`. What is not said, the model decides.
@@ -133,28 +147,31 @@ class TextToVideoGenerator:
             variation_seed=variation_seed,
             variation_strength=variation_strength,
         )
-        return Result(self.run(self.plan(request), latents=latents, on_progress=on_progress), warnings)
+        return Result(self.run(self.plan(request), start=start, on_progress=on_progress), warnings)
 
     def plan(self, request: VideoRequest) -> Plan:
         """What would be done for `request`, checked against the model's limits, without loading the model."""
         return plan(request, self.catalogue.get(request.model or self.settings.model))
 
-    def run(self, plan: Plan, *, latents: NDArray[np.float32] | None = None, on_progress: OnProgress | None = None) -> Video:
+    def run(self, plan: Plan, *, start: Start | None = None, on_progress: OnProgress | None = None) -> Video:
         """Carry out one plan."""
-        return self.run_many([plan], latents=latents, on_progress=on_progress)[0]
+        return self.run_many([plan], start=start, on_progress=on_progress)[0]
 
-    def run_many(
-        self, plans: Sequence[Plan], *, latents: NDArray[np.float32] | None = None, on_progress: OnProgress | None = None
-    ) -> list[Video]:
-        """Carry out plans of one model together: clips of one shape share each forward."""
+    def run_many(self, plans: Sequence[Plan], *, start: Start | None = None, on_progress: OnProgress | None = None) -> list[Video]:
+        """Carry out plans of one model together: clips of one shape share each forward. `start` keeps the first clip's file only."""
+        start = start or Start()
+        if start.keep and not 0 < start.keep_at < plans[0].num_inference_steps:
+            raise InvalidValueError("keep_at", start.keep_at, f"must be a whole number from 1 to {plans[0].num_inference_steps - 1}")
         report = _Reporter(plans, on_progress)
         engine = self.engine(plans[0].model)
         report("encode", 0)
-        trajectories = [engine.admit(plan, latents) for plan in plans]
+        trajectories = [_begin(engine, plan, start) for plan in plans]
         while groups := engine.groups(trajectories):
             for group in groups:
                 engine.step(group)
                 report("denoise", sum(t.step for t in trajectories))
+            if start.keep and trajectories[0].step == start.keep_at:
+                trajectories[0].save(start.keep)
         return [self._finish(engine, trajectory, report) for trajectory in trajectories]
 
     def engine(self, model: str) -> Engine:
@@ -193,6 +210,12 @@ class _Reporter:
         pace = (time.monotonic() - self._began) / step if step else None
         remaining = None if pace is None else pace * (self.total_steps - step)
         self._on_progress(Progress(stage=stage, step=step, num_steps=self.total_steps, remaining_s=remaining))
+
+
+def _begin(engine: Engine, plan: Plan, start: Start) -> Trajectory:
+    if start.trajectory is None:
+        return engine.admit(plan, start.latents)
+    return engine.branch(engine.resume(start.trajectory), plan)
 
 
 @functools.cache

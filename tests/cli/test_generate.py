@@ -85,6 +85,14 @@ def test_saved_latents_start_another_clip(cinelet, checkpoint: Path, tmp_path: P
     assert cinelet(*base, "--latents", "kept.npy").code == 0
 
 
+def test_a_kept_trajectory_continues_with_another_sentence(cinelet, checkpoint: Path, tmp_path: Path) -> None:
+    base = ["--model", str(checkpoint), *SMALL, "--steps", "4", "-o", "clip.gif", "--json"]
+    assert cinelet("generate", "a red car", *base, "--keep", "kept.safetensors", "--keep-at", "2").code == 0
+    done = cinelet("generate", "a blue car", *base, "--start-from", "kept.safetensors")
+    assert json.loads(done.out)["plan"]["prompt"] == "a blue car"
+    assert "sampler" in cinelet("generate", "a blue car", *base, "--start-from", "kept.safetensors", "--sampler", "euler").err
+
+
 def test_a_prompt_can_come_from_stdin(cinelet, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO("一辆红色的汽车\n"))
     done = cinelet("generate", "-", "--model", str(checkpoint), *SMALL, "-o", "clip.gif", "--json")
@@ -115,6 +123,7 @@ BAD = {
     "unknown suffix": (["a", "-o", "clip.avi"], "output", ".mp4"),
     "folder as output": (["a", "-o", "."], "output", ""),
     "too many clips": (["a", "--clips", "1000"], "clips", "from 1 to 64"),
+    "nothing to keep": (["a", "--steps", "4", "--keep", "kept.safetensors", "--keep-at", "4"], "keep_at", "from 1 to 3"),
     "latents that are none": (["a", "--latents", "nowhere.npy"], "latents", ".npy"),
 }
 

@@ -20,6 +20,20 @@ def test_each_sampler_gives_the_reference_clip(
     assert_same_clip(generate(Engine(checkpoint.model), plan), reference(checkpoint.pipeline, plan))
 
 
+def test_timesteps_are_given_as_the_checkpoint_wants_them(checkpoint: Checkpoint) -> None:
+    shapes = []
+    engine = Engine(checkpoint.model)
+    group = [engine.admit(make_plan(seed=seed, guidance_scale=1.0, guidance_scale_2=1.0)) for seed in range(2)]
+    handle = checkpoint.model.experts[0].register_forward_pre_hook(
+        lambda _, __, kwargs: shapes.append(tuple(kwargs["timestep"].shape)), with_kwargs=True
+    )
+    try:
+        engine.step(group)
+    finally:
+        handle.remove()
+    assert shapes == [(2, 3 * 2 * 3) if checkpoint.pipeline.config.expand_timesteps else (2,)]
+
+
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("num_inference_steps", [1, 2, 3, 17])
 def test_any_number_of_steps_gives_the_reference_clip(checkpoints: dict[str, Checkpoint], sampler: str, num_inference_steps: int) -> None:

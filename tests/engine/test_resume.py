@@ -87,6 +87,14 @@ def test_a_resumed_trajectory_encodes_no_prompt_again(checkpoints: dict[str, Che
     assert other.prompts.num_misses == 0
 
 
+def test_a_resumed_clip_counts_the_time_it_took_before(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:
+    ticks = iter(range(1000))
+    engine = Engine(checkpoints["dense"].model, clock=lambda: float(next(ticks)))
+    advance(engine, engine.admit(make_plan()), 2).save(tmp_path / "clip")
+    video = engine.finish(advance(engine, engine.resume(tmp_path / "clip")))
+    assert video.stage_durations_s == {"encode": 1.0, "denoise": 6.0, "decode": 1.0}
+
+
 def test_another_process_continues_exactly(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:
     rng = random.Random(2024)
     checkpoint = checkpoints["two_experts"]

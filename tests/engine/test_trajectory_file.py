@@ -101,10 +101,12 @@ def test_no_file_and_a_folder_are_refused(engine: Engine, tmp_path: Path) -> Non
             engine.resume(path)
 
 
-def test_a_file_of_a_later_format_is_refused(engine: Engine, saved: Path) -> None:
-    rewrite(saved, lambda _, about: about.update(format="cinelet-trajectory-2"))
-    with pytest.raises(ModelFilesError):
-        engine.resume(saved)
+def test_a_file_of_a_later_format_is_refused(engine: Engine, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trajectory_module, "FORMAT", "cinelet-trajectory-2")
+        engine.admit(PLAN).save(tmp_path / "clip")
+    with pytest.raises(ModelFilesError, match="cinelet-trajectory-1"):
+        engine.resume(tmp_path / "clip")
 
 
 @pytest.mark.parametrize("tensor", ["latents", "prompt", "generator", "sampler.last_sample.0"])

@@ -19,6 +19,7 @@ FLOORS = {
     "engine": 3, "jobs": 3, "regions": 3, "media": 3,
     "gateway": 4, "worker": 4, "capacity": 4,
     "local": 5, "cluster": 5, "cli": 5,
+    "__main__": 6,
 }  # fmt: skip
 
 SAME_FLOOR_ALLOWED = {("video", "errors"), ("cli", "local")}

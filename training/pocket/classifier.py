@@ -1,10 +1,11 @@
 """A small network that watches a clip and says which scene it shows: subject, colour, motion and place.
 
-    python -m training.pocket.classifier --steps 900 --out runs/pocket/classifier
+    python -m training.pocket.classifier --steps 600 --out runs/pocket/classifier
 
 It is the judge of generated clips (evaluate.py), so it learns from drawn clips that are spoilt the way a small autoencoder
-or an unfinished diffusion spoils them. Nine frames at half size pass through one picture network, each beside its difference
-from the clip's own still background; what moves where is then read across the frames.
+or an unfinished diffusion spoils them; where encoded clips exist (encode_clips.py), some come through the autoencoder itself.
+Nine frames at half size pass through one picture network, each beside its difference from the clip's mean over time; what
+moves where is then read across the frames.
 
 It knows nothing of prompts or of the model under test. It always answers: an empty or absurd clip gets its nearest labels,
 not a refusal, and beauty, sharpness and a second subject go unnoticed.
@@ -20,15 +21,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from diffusers import AutoencoderKLWan
 from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
+from training.pocket.encode_clips import load_vae, open_latents, scene_of
 from training.pocket.muon import MuonWithAdamW
 from training.pocket.renderer import render
 from training.pocket.run import Run, learning_rate
+from training.pocket.train_vae import decode
 from training.pocket.world import HEIGHT, LABELS, MOTIONS, WIDTH, Scene, random_scene
 
 WEIGHTS = Path(__file__).with_name("classifier.safetensors")
@@ -172,7 +176,7 @@ def spoil(views: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
     views = _shift(views, rng)
     ghost = (draw(-0.35, 0.4, batch, 1, 1, 1, 1)).clamp_(min=0)
     views = torch.lerp(views, views.roll(1, 1).index_copy_(1, torch.tensor([0]), views[:, :1]), ghost)
-    views = _soften(views, draw(-0.4, 0.9, batch).clamp_(min=0))
+    views = _coarsen(views, draw(0.35, 1.2, 4).tolist(), draw(0.3, 1.0, batch, 1, 1, 1, 1))
     contrast, brightness = draw(0.86, 1.1, batch, 1, 1, 1, 1), draw(-0.06, 0.06, batch, 1, 1, 1, 1)
     tint, flicker = draw(-0.025, 0.025, batch, 1, 3, 1, 1), draw(-0.02, 0.02, batch, length, 1, 1, 1)
     views = (views - 0.5) * contrast + 0.5 + brightness + tint + flicker
@@ -191,12 +195,14 @@ def _shift(views: torch.Tensor, rng: torch.Generator, reach: int = 4) -> torch.T
     return torch.stack([clip[..., y : y + height, x : x + width] for clip, (y, x) in zip(padded, corners, strict=True)])
 
 
-def _soften(views: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-    """Blend each clip with its blurred self; `strength` `[B]` in 0..1."""
-    weights = torch.tensor([1.0, 2.0, 1.0]) / 4
-    kernel = torch.outer(weights, weights).expand(3, 1, 3, 3)
-    blurred = F.conv2d(F.pad(views.flatten(0, 1), (1, 1, 1, 1), mode="replicate"), kernel, groups=3).view_as(views)
-    return torch.lerp(views, blurred, strength.view(-1, 1, 1, 1, 1))
+def _coarsen(views: torch.Tensor, shares: Sequence[float], strength: torch.Tensor) -> torch.Tensor:
+    """Each of `len(shares)` parts of the batch blended with itself at that share of the resolution; 1 and more leave it sharp."""
+    parts = []
+    for part, share in zip(views.chunk(len(shares)), shares, strict=True):
+        pictures, size = part.flatten(0, 1), (int(share * views.shape[3]), int(share * views.shape[4]))
+        coarse = F.interpolate(pictures, size, mode="bilinear", antialias=True) if share < 1 else pictures
+        parts.append(F.interpolate(coarse, views.shape[3:], mode="bilinear").view_as(part))
+    return torch.lerp(views, torch.cat(parts), strength)
 
 
 def turn(clip: NDArray[np.float32], motion: str, rng: random.Random) -> tuple[NDArray[np.float32], str]:
@@ -208,17 +214,48 @@ def turn(clip: NDArray[np.float32], motion: str, rng: random.Random) -> tuple[ND
     return clip, motion
 
 
-def training_batch(step: int, batch: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """Batch number `step`: spoilt views and the index of each label's name."""
+def decoded_clips(num: int, latents_folder: Path, vae_path: Path, path: Path) -> list[tuple[NDArray[np.float32], Scene]]:
+    """`num` training clips as the autoencoder gives them back, every other one from latents with a little noise; kept in `path`.
+
+    None at all where nothing is encoded yet.
+    """
+    if num == 0 or not latents_folder.exists():
+        return []
+    if not path.exists():
+        latents, vae, rng = np.array(open_latents(latents_folder)[:num]), load_vae(vae_path), torch.Generator().manual_seed(0)
+        views = np.stack([_decode_one(vae, torch.from_numpy(latent).float(), 0.4 * (i % 2), rng) for i, latent in enumerate(latents)])
+        np.save(path, views)
+    views = np.load(path)
+    return [(clip, scene_of(i)) for i, clip in enumerate(views)]
+
+
+@torch.no_grad()
+def _decode_one(vae: AutoencoderKLWan, latents: torch.Tensor, noise: float, rng: torch.Generator) -> NDArray[np.float16]:
+    """The view of one clip's latents `[C, T, H, W]`, off by up to `noise` of their spread."""
+    share = noise * torch.rand(1, generator=rng) * latents.std((1, 2, 3), keepdim=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        clip = decode(vae, (latents + share * torch.randn(latents.shape, generator=rng))[None])[0]
+    frames = clip.float().clamp(-1, 1).add(1).mul(127.5).round().byte().permute(1, 2, 3, 0).numpy()
+    return view(frames).astype(np.float16)
+
+
+def training_batch(
+    step: int, batch: int, decoded: Sequence[tuple[NDArray[np.float32], Scene]] = (), decoded_share: float = 0.25
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """Batch number `step`: spoilt views, a share of them decoded where there are such, and the index of each label's name."""
     rng = random.Random(FIRST_TRAINING_SEED + step)
     views, names = [], []
     for _ in range(batch):
-        scene = random_scene(rng)
-        clip, motion = turn(view(render(scene, FRAMES_READ)), scene.motion, rng)
+        if decoded and rng.random() < decoded_share:
+            clip, scene = rng.choice(decoded)
+        else:
+            scene = random_scene(rng)
+            clip = view(render(scene, FRAMES_READ))
+        clip, motion = turn(clip, scene.motion, rng)
         views.append(clip)
         names.append({"subject": scene.subject, "colour": scene.colour, "motion": motion, "scene": scene.scene})
     targets = {label: torch.tensor([allowed.index(name[label]) for name in names]) for label, allowed in LABELS.items()}
-    return spoil(torch.from_numpy(np.stack(views)), torch.Generator().manual_seed(step)), targets
+    return spoil(torch.from_numpy(np.stack(views).astype(np.float32)), torch.Generator().manual_seed(step)), targets
 
 
 def held_out_scenes(num: int) -> Iterator[Scene]:
@@ -254,9 +291,12 @@ def _loss(logits: Mapping[str, torch.Tensor], targets: Mapping[str, torch.Tensor
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--steps", type=int, default=900)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--lr", type=float, default=6e-3)
+    parser.add_argument("--decoded", type=int, default=400, help="how many clips come through the autoencoder, if it is trained")
+    parser.add_argument("--latents", type=Path, default=Path("runs/pocket/latents"))
+    parser.add_argument("--vae", type=Path, default=Path("runs/pocket/vae/state.pt"))
     parser.add_argument("--out", type=Path, default=Path("runs/pocket/classifier"))
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="where the finished weights go")
     args = parser.parse_args()
@@ -271,9 +311,10 @@ def main() -> None:
         classifier.load_state_dict(state["classifier"])
         optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
+    decoded = decoded_clips(args.decoded, args.latents, args.vae, args.out / "decoded.npy")
     total, since = 0.0, 0
     while step < args.steps:
-        views, targets = training_batch(step, args.batch)
+        views, targets = training_batch(step, args.batch, decoded)
         classifier.train()
         with torch.autocast("cpu", torch.bfloat16):
             loss = _loss(classifier(views), targets)

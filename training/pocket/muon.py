@@ -27,7 +27,8 @@ def orthogonalise(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
     for _ in range(steps):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.T if tall else x).float()
+    result: torch.Tensor = (x.T if tall else x).float()
+    return result
 
 
 class Muon(torch.optim.Optimizer):
@@ -37,7 +38,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # noqa: ARG002 - the signature is torch's
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # noqa: ARG002 - the signature is torch's
         """One update; parameters without a gradient are left alone."""
         for group in self.param_groups:
             for parameter in group["params"]:

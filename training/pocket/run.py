@@ -62,5 +62,9 @@ def learning_rate(step: int, total: int, peak: float, warmup: int = 200, floor: 
     """Linear warm-up, then a cosine from `peak` to `floor * peak` at `total`."""
     if step < warmup:
         return peak * (step + 1) / warmup
-    share = min(1.0, (step - warmup) / max(1, total - warmup))
-    return peak * (floor + (1 - floor) * 0.5 * (1 + cos(pi * share)))
+    return peak * cosine((step - warmup) / max(1, total - warmup), floor)
+
+
+def cosine(share: float, floor: float = 0.02) -> float:
+    """From 1 at the start to `floor` at the end of a training, along a half cosine."""
+    return floor + (1 - floor) * 0.5 * (1 + cos(pi * min(1.0, share)))

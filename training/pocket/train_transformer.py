@@ -1,6 +1,6 @@
 """Trains the pocket transformer by flow matching on encoded clips, with captions written anew for every look.
 
-    python -m training.pocket.train_transformer --steps 5000 --compile --out runs/pocket/transformer
+    python -m training.pocket.train_transformer --minutes 44 --out runs/pocket/transformer
 
 The network predicts the velocity `noise - clip` at `(1 - sigma) * clip + sigma * noise` (Lipman et al. 2022, arXiv
 2210.02747), as Wan does. One caption in ten is empty, for classifier-free guidance.
@@ -26,7 +26,7 @@ from cinelet.engine.attention import FoldedPromptProcessor, fold
 from training.pocket.captions import caption
 from training.pocket.encode_clips import open_latents, scene_of
 from training.pocket.muon import MuonWithAdamW
-from training.pocket.run import Average, Run, learning_rate
+from training.pocket.run import Average, Run, cosine
 from training.pocket.train_text import tokenise
 
 CONFIG = {
@@ -47,8 +47,11 @@ EDGES = ("patch_embedding", "condition_embedder", "proj_out", "scale_shift_table
 SHIFT = 2.0
 EMPTY_SHARE = 0.1
 MAX_CAPTION = 40
-"""Tokens of a caption that are read in training; a fixed length lets the blocks be compiled once."""
+"""Tokens of a caption that are read in training; longer ones are cut, which is rare."""
 NUM_STATISTICS = 2000
+WARMUP = 100
+LONGEST_STEP_S = 5.0
+"""A step that seems to take longer was paused from outside; the pause is not training time."""
 
 
 def make_transformer() -> tuple[WanTransformer3DModel, FoldedPromptProcessor]:
@@ -95,10 +98,9 @@ class Captioner:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--minutes", type=float, default=44, help="training time over all starts; the learning rate falls with it")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--compile", action="store_true", help="compile the blocks (needs a C++ compiler; about a sixth faster)")
     parser.add_argument("--text", type=Path, default=Path("runs/pocket/text"))
     parser.add_argument("--latents", type=Path, default=Path("runs/pocket/latents"))
     parser.add_argument("--out", type=Path, default=Path("runs/pocket/transformer"))
@@ -113,18 +115,16 @@ def main() -> None:
     model, processor = make_transformer()
     average = Average(model, 0.9985)
     optimizer = MuonWithAdamW(model, EDGES, lr=args.lr, weight_decay=0.01)
-    if args.compile:
-        for block in model.blocks:
-            block.compile(dynamic=False)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {len(latents)} clips")
-    step = 0
+    step, spent_s = 0, 0.0
     if state := run.find_state():
         model.load_state_dict(state["model"])
         average.module.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
+        step, spent_s = state["step"], state["spent_s"]
     total, since, began = 0.0, 0, time.monotonic()
-    while step < args.steps:
+    last, budget_s = time.monotonic(), 60 * args.minutes
+    while spent_s < budget_s:
         rng = random.Random(step)
         generator = torch.Generator().manual_seed(step)
         if step % 500 == 0:
@@ -142,15 +142,18 @@ def main() -> None:
         loss = F.mse_loss(velocity.float(), noise - clip)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step(learning_rate(step, args.steps, args.lr))
+        optimizer.step(args.lr * min((step + 1) / WARMUP, cosine(spent_s / budget_s)))
         step += 1
         average.update(model, step)
         total, since = total + loss.item(), since + 1
         if step % 50 == 0:
             run.log(step=step, loss=total / since, clips_per_s=50 * args.batch / (time.monotonic() - began))
             total, since, began = 0.0, 0, time.monotonic()
-        if step % 250 == 0 or step == args.steps:
-            run.save(model=model.state_dict(), average=average.module.state_dict(), optimizer=optimizer.state_dict(), step=step)
+        now = time.monotonic()
+        spent_s, last = spent_s + min(now - last, LONGEST_STEP_S), now
+        if step % 100 == 0 or spent_s >= budget_s:
+            parts = {"model": model.state_dict(), "average": average.module.state_dict(), "optimizer": optimizer.state_dict()}
+            run.save(**parts, step=step, spent_s=spent_s)
 
 
 if __name__ == "__main__":

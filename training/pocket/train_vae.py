@@ -65,7 +65,8 @@ def decode(vae: AutoencoderKLWan, latents_BCTHW: torch.Tensor) -> torch.Tensor:
     if x.shape[2] > 1:
         out.append(vae.decoder(x[:, :, 1:], feat_cache=vae._feat_map, feat_idx=[0]))
     vae.clear_cache()
-    return unpatchify(torch.cat(out, 2), vae.config.patch_size)
+    pixels: torch.Tensor = unpatchify(torch.cat(out, 2), vae.config.patch_size)
+    return pixels
 
 
 def to_tensor(frames_THWC: np.ndarray) -> torch.Tensor:

@@ -38,13 +38,18 @@ def generate(  # noqa: PLR0917 - the options of a command
     variation_strength: Annotated[float, typer.Option(help="How far: 0 is the seed's clip, 1 the other's.")] = 0.0,
     latents: Annotated[Path | None, typer.Option(help="Start from these latents (.npy) instead of the seed's noise.")] = None,
     save_latents: Annotated[Path | None, typer.Option(help="Keep the finished latents (.npy).")] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Continue a kept trajectory with this prompt: same picture, other content.")
+    ] = None,
+    keep: Annotated[Path | None, typer.Option(help="Keep the trajectory (.safetensors) for --start-from.")] = None,
+    keep_at: Annotated[int, typer.Option(help="After how many steps to keep it.")] = 8,
     clips: Annotated[int, typer.Option(help="Clips to make, with seeds counting up; drawn together.")] = 1,
     sheet: Annotated[bool, typer.Option("--sheet", help="Write a contact sheet PNG beside each clip.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Make a clip from a sentence."""
-    from cinelet.local import TextToVideoGenerator  # noqa: PLC0415 - loads torch; `--help` should not wait for it
+    from cinelet.local import Start, TextToVideoGenerator  # noqa: PLC0415 - loads torch; `--help` should not wait for it
     from cinelet.media import check_output  # noqa: PLC0415
 
     if not 1 <= clips <= MAX_CLIPS:
@@ -71,9 +76,9 @@ def generate(  # noqa: PLR0917 - the options of a command
     paths = [_path(output, plan, i if clips > 1 else None) for i, plan in enumerate(plans)]
     for path in paths:
         check_output(path)
-    start = _read_latents(latents)
+    start = Start(latents=_read_latents(latents), trajectory=start_from, keep=keep, keep_at=keep_at)
     with ProgressBar(quiet=quiet or (as_json and not sys.stderr.isatty())) as show:
-        videos = generator.run_many(plans, latents=start, on_progress=show)
+        videos = generator.run_many(plans, start=start, on_progress=show)
         show(Progress(stage="mux", step=sum(plan.num_inference_steps for plan in plans), num_steps=len(plans) * first.num_inference_steps))
         results = [_write(video, path, sheet=sheet) for video, path in zip(videos, paths, strict=True)]
     if save_latents:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from cinelet.engine.attention import FoldedPromptProcessor, PromptBatch, fold, pad
+from cinelet.engine.attention import PromptBatch, fold, install, pad
 from cinelet.engine.model import WanModel
 from cinelet.engine.trajectory import Trajectory
 
@@ -39,10 +39,7 @@ class Denoiser:
         self.model = model
         self.join_guidance = join_guidance
         self.fold_prompts = fold_prompts
-        self._processor = FoldedPromptProcessor()
-        for expert in model.experts:
-            for block in expert.blocks:
-                block.attn2.set_processor(self._processor)
+        self._processor = install(model.experts)
 
     def key(self, trajectory: Trajectory) -> GroupKey:
         """The group that the trajectory's next step belongs to."""
@@ -54,8 +51,10 @@ class Denoiser:
 
     @torch.no_grad()
     def velocity(self, group: Sequence[Trajectory]) -> torch.Tensor:
-        """Guided velocities `[B, C, T, H, W]` in float32 of a group that shares one key."""
+        """Guided velocities `[B, C, T, H, W]` in float32 of a group that shares one key; ValueError where it does not."""
         key = self.key(group[0])
+        if any(self.key(member) != key for member in group):
+            raise ValueError("the members of a group must share latent shape, expert and guidance")
         latents_BCTHW = torch.stack([t.latents_CTHW for t in group]).to(self.model.dtype)
         timesteps_B = torch.stack([t.sampler.timestep for t in group])
         conditional = [t.prompt_LD for t in group]

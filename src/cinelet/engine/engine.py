@@ -23,7 +23,7 @@ from cinelet.engine.decoder import LADDER, Decoder, Rung
 from cinelet.engine.denoiser import Denoiser, GroupKey
 from cinelet.engine.memory import MemoryEstimate, estimate, is_out_of_memory, peak_memory_bytes
 from cinelet.engine.model import WanModel
-from cinelet.engine.noise import start_latents
+from cinelet.engine.noise import start
 from cinelet.engine.prompt import PromptEncoder
 from cinelet.engine.sampler import Sampler
 from cinelet.engine.trajectory import Trajectory, load_trajectory
@@ -62,12 +62,10 @@ class Engine:
         """
         shape = self.model.latent_shape(plan.width, plan.height, plan.num_frames)
         self.check_memory(plan)
-        generator = torch.Generator().manual_seed(plan.seed)
-        if latents_CTHW is None:
-            latents = start_latents(plan, shape, generator)
-        elif latents_CTHW.shape != shape or not np.isfinite(latents_CTHW).all():
-            raise InvalidValueError("latents", f"array of shape {latents_CTHW.shape}", f"must be finite numbers of shape {shape}")
-        else:
+        latents, generator = start(plan, shape)
+        if latents_CTHW is not None:
+            if latents_CTHW.shape != shape or not np.isfinite(latents_CTHW).all():
+                raise InvalidValueError("latents", f"array of shape {latents_CTHW.shape}", f"must be finite numbers of shape {shape}")
             latents = torch.from_numpy(np.ascontiguousarray(latents_CTHW, np.float32)).clone()
         trajectory = Trajectory(
             plan=plan,
@@ -78,7 +76,7 @@ class Engine:
             negative_LD=None,
             generator=generator,
         )
-        self._encode(trajectory)
+        self._encode(trajectory, plan)
         return trajectory
 
     def resume(self, path: Path) -> Trajectory:
@@ -94,8 +92,10 @@ class Engine:
             old, new = getattr(trajectory.plan, name), getattr(plan, name)
             if old != new:
                 raise InvalidValueError(name, new, f"must stay {old}, as in the trajectory that is continued")
+        self._encode(trajectory, plan)
+        if plan.seed != trajectory.plan.seed:
+            trajectory.generator.manual_seed(plan.seed)
         trajectory.plan = plan
-        self._encode(trajectory)
         return trajectory
 
     def groups(self, running: Iterable[Trajectory]) -> list[list[Trajectory]]:
@@ -104,19 +104,25 @@ class Engine:
         for trajectory in running:
             if not trajectory.is_done:
                 by_key.setdefault(self.denoiser.key(trajectory), []).append(trajectory)
-        size = self.max_group
-        return [members[i : i + size] for members in by_key.values() for i in range(0, len(members), size)]
+        return [group for members in by_key.values() for group in self._split(members)]
 
     def step(self, group: Sequence[Trajectory]) -> None:
         """Advance each member by one denoising step. All or nothing: after an error no member has moved.
 
         Out of memory halves the group and tries again; `OutOfMemoryError` comes only when a single clip does not fit.
         """
+        if any(trajectory.is_done for trajectory in group):
+            raise ValueError("a trajectory of the group has no step left")
         began = self._clock()
         velocities = self._velocities(group)
-        for trajectory, velocity in zip(group, velocities.split(1), strict=True):
-            latents = trajectory.sampler.step(velocity, trajectory.latents_CTHW[None], trajectory.generator)
-            trajectory.latents_CTHW = latents[0].float()
+        before = [trajectory.mark() for trajectory in group]
+        try:
+            for trajectory, velocity in zip(group, velocities.split(1), strict=True):
+                trajectory.advance(velocity)
+        except BaseException:
+            for trajectory, mark in zip(group, before, strict=True):
+                trajectory.go_back(mark)
+            raise
         seconds = self._clock() - began
         for trajectory in group:
             trajectory.spend("denoise", seconds / len(group))
@@ -151,7 +157,7 @@ class Engine:
         """Raise `OutOfMemoryError` if the plan cannot fit the limit even with the smallest decode."""
         limit = self.memory_limit_bytes
         if limit is not None and self.memory(plan).first_rung_within(limit) is None:
-            need = self.memory(plan).peak("tiles")
+            need = self.memory(plan).peak(LADDER[-1])
             raise OutOfMemoryError(
                 f"memory: {plan.width}x{plan.height}, {plan.num_frames} frames need {need / 2**30:.2f} GiB, "
                 f"the limit is {limit / 2**30:.2f} GiB; ask for a smaller or shorter clip"
@@ -160,13 +166,21 @@ class Engine:
     def _make_sampler(self, plan: Plan) -> Sampler:
         return Sampler(plan.sampler, self.model.scheduler_config, plan.num_inference_steps, plan.flow_shift, self.model.device)
 
-    def _is_guided(self, plan: Plan) -> bool:
-        scales = (plan.guidance_scale,) if self.model.boundary is None else (plan.guidance_scale, plan.guidance_scale_2)
-        return max(scales) > 1.0
+    def _split(self, members: list[Trajectory]) -> list[list[Trajectory]]:
+        """Groups of at most `max_group`, and no larger than the memory limit allows."""
+        size = self.max_group
+        if self.memory_limit_bytes is not None:
+            one = self.memory(members[0].plan)
+            size = max(1, min(size, (self.memory_limit_bytes - one.weights) // one.denoise))
+        return [members[i : i + size] for i in range(0, len(members), size)]
 
-    def _encode(self, trajectory: Trajectory) -> None:
+    @staticmethod
+    def _is_guided(plan: Plan) -> bool:
+        """The first expert's scale decides, as in the reference."""
+        return plan.guidance_scale > 1.0
+
+    def _encode(self, trajectory: Trajectory, plan: Plan) -> None:
         began = self._clock()
-        plan = trajectory.plan
         trajectory.prompt_LD = self.prompts.encode(plan.prompt)
         trajectory.negative_LD = self.prompts.encode(plan.negative_prompt) if self._is_guided(plan) else None
         trajectory.spend("encode", self._clock() - began)
@@ -177,14 +191,15 @@ class Engine:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
-            if len(group) == 1 and not self.denoiser.join_guidance:
+            can_take_apart = self.denoiser.join_guidance and group[0].negative_LD is not None
+            if len(group) == 1 and not can_take_apart:
                 raise OutOfMemoryError("memory: one denoising step of this clip does not fit the device", detail=str(error)) from error
         self._release()
         if len(group) == 1:
             self.denoiser.join_guidance = False
             return self._velocities(group)
-        half = len(group) // 2
-        self.max_group = half
+        half = (len(group) + 1) // 2
+        self.max_group = min(self.max_group, half)
         return torch.cat([self._velocities(group[:half]), self._velocities(group[half:])])
 
     def _decode(self, trajectory: Trajectory, on_part: Callable[[float], None] | None) -> tuple[NDArray[np.uint8], Rung]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 
 import torch
 
@@ -59,7 +58,8 @@ def _decode_bytes(model: WanModel, latent_shape: tuple[int, ...], rung: Rung) ->
     frames = latent_frames * config.scale_factor_temporal
     pixels = height * width * config.scale_factor_spatial**2
     channels = (config.decoder_base_dim or config.base_dim) * max(1, config.dim_mult[1])
-    share = {"full": 1.0, "frames": (config.scale_factor_temporal + 2) / frames, "tiles": 0.25}[rung]
+    one_pass = min(1.0, (config.scale_factor_temporal + 2) / frames)
+    share = {"full": 1.0, "frames": one_pass, "tiles": 0.25 * one_pass}[rung]
     features = pixels // patch**2 * channels * frames * share * DECODER_BUFFERS
     return int(4 * (features + pixels * frames * 3 * 2))
 
@@ -76,8 +76,3 @@ def peak_memory_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def latents_bytes(latent_shape: tuple[int, ...]) -> int:
-    """Size of one float32 latent."""
-    return 4 * prod(latent_shape)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -16,7 +17,9 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
+from safetensors import SafetensorError
 from transformers import AutoTokenizer, UMT5EncoderModel
+from transformers.utils import logging as transformers_logging
 
 from cinelet.errors import ModelFilesError
 
@@ -70,20 +73,26 @@ def load_model(folder: Path, device: torch.device, dtype: torch.dtype = torch.fl
     Raises `ModelFilesError` where a part is missing or does not load.
     """
     index = _read_json(folder / "model_index.json")
-    options = {"use_safetensors": True, "local_files_only": True}
-    names = [name for name in ("transformer", "transformer_2") if index.get(name, [None])[0] is not None]
-    try:
-        experts = tuple(WanTransformer3DModel.from_pretrained(folder / name, torch_dtype=dtype, **options) for name in names)
-        text_encoder = UMT5EncoderModel.from_pretrained(folder / "text_encoder", dtype=dtype, **options)
-        vae = AutoencoderKLWan.from_pretrained(folder / "vae", torch_dtype=torch.float32, **options)
-        tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ModelFilesError(f"model: {folder} does not load as a Wan checkpoint", detail=repr(error)) from error
-    if not experts:
-        raise ModelFilesError(f"model: {folder}/model_index.json names no transformer")
     scheduler_config = _read_json(folder / "scheduler" / "scheduler_config.json")
+    options = {"use_safetensors": True, "local_files_only": True}
+    names = [name for name in ("transformer", "transformer_2") if (index.get(name) or [None])[0] is not None]
     ratio = index.get("boundary_ratio")
+    _require(bool(names), folder, "its model_index.json names no transformer")
+    _require(ratio is None or (isinstance(ratio, float) and len(names) == 2), folder, f"boundary_ratio {ratio!r} needs two experts")
+    _require("num_train_timesteps" in scheduler_config, folder, "its scheduler has no num_train_timesteps")
+    try:
+        with _quiet():
+            experts = tuple(WanTransformer3DModel.from_pretrained(folder / name, torch_dtype=dtype, **options) for name in names)
+            text_encoder, report = UMT5EncoderModel.from_pretrained(
+                folder / "text_encoder", dtype=dtype, output_loading_info=True, **options
+            )
+            vae = AutoencoderKLWan.from_pretrained(folder / "vae", torch_dtype=torch.float32, **options)
+            tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise ModelFilesError(f"model: {folder} does not load as a Wan checkpoint", detail=repr(error)) from error
+    _require(not report["missing_keys"], folder, "its text encoder lacks tensors")
     for module in (*experts, text_encoder, vae):
+        _require(not any(p.is_meta for p in module.parameters()), folder, f"{type(module).__name__} lacks tensors")
         module.to(device).eval().requires_grad_(False)
     return WanModel(
         tokenizer=tokenizer,
@@ -99,9 +108,28 @@ def load_model(folder: Path, device: torch.device, dtype: torch.dtype = torch.fl
     )
 
 
+def _require(is_so: bool, folder: Path, fault: str) -> None:
+    if not is_so:
+        raise ModelFilesError(f"model: {folder} is no whole Wan checkpoint: {fault}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No progress bars of the libraries while a model loads: the caller has one of its own."""
+    was_enabled = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            transformers_logging.enable_progress_bar()
+
+
 def digest_of(folder: Path) -> str:
-    """A short name of the weights: the digest of every weight file's header (names, shapes, offsets) and its length and ends."""
+    """A short name of what draws: the digest of every configuration, and of each weight file's length, header and ends."""
     digest = hashlib.blake2b(digest_size=8)
+    for path in sorted(path for pattern in ("*.json", "*/*.json") for path in folder.glob(pattern)):
+        digest.update(f"{path.relative_to(folder)} ".encode() + path.read_bytes())
     for path in sorted(folder.glob("*/*.safetensors")):
         size = path.stat().st_size
         digest.update(f"{path.relative_to(folder)} {size}\n".encode())
@@ -114,7 +142,9 @@ def digest_of(folder: Path) -> str:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        result: dict[str, Any] = json.loads(path.read_text())
+        result = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise ModelFilesError(f"model: {path} is missing or no JSON", detail=repr(error)) from error
+    if not isinstance(result, dict):
+        raise ModelFilesError(f"model: {path} is no JSON object")
     return result

@@ -7,13 +7,19 @@ import torch
 from cinelet.video import Plan
 
 
-def start_latents(plan: Plan, shape: tuple[int, int, int, int], generator: torch.Generator) -> torch.Tensor:
-    """Standard normal latents `[C, T, H, W]`, float32 on the CPU, drawn as the reference draws them for one clip."""
+def start(plan: Plan, shape: tuple[int, int, int, int]) -> tuple[torch.Tensor, torch.Generator]:
+    """Standard normal latents `[C, T, H, W]`, float32 on the CPU, drawn as the reference draws them for one clip.
+
+    With them comes the generator of all later noise (only some samplers draw any): the seed's, or the variation's where
+    nothing is left of the seed.
+    """
+    generator = torch.Generator().manual_seed(plan.seed)
     latents = torch.randn((1, *shape), generator=generator)[0]
     if plan.variation_strength == 0:
-        return latents
-    other = torch.randn((1, *shape), generator=torch.Generator().manual_seed(plan.variation_seed))[0]
-    return slerp(latents, other, plan.variation_strength)
+        return latents, generator
+    other_generator = torch.Generator().manual_seed(plan.variation_seed)
+    other = torch.randn((1, *shape), generator=other_generator)[0]
+    return slerp(latents, other, plan.variation_strength), other_generator if plan.variation_strength == 1 else generator
 
 
 def slerp(start: torch.Tensor, end: torch.Tensor, share: float) -> torch.Tensor:

@@ -56,7 +56,7 @@ SOLVERS: dict[SamplerName, Solver] = {
     "unipc": Solver(
         make=_multistep(UniPCMultistepScheduler),
         counters=("lower_order_nums", "this_order"),
-        histories=("model_outputs", "timestep_list", "last_sample"),
+        histories=("model_outputs", "last_sample"),
     ),
     "dpm++": Solver(
         make=_multistep(DPMSolverMultistepScheduler, algorithm_type="dpmsolver++"),

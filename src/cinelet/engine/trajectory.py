@@ -6,12 +6,14 @@ and the plan. Reading it back gives the same tensors bit for bit.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -22,6 +24,15 @@ from cinelet.errors import ConflictError, ModelFilesError
 from cinelet.video import Plan
 
 FORMAT = "cinelet-trajectory-1"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A trajectory's place between two steps, in memory."""
+
+    latents_CTHW: torch.Tensor
+    sampler: tuple[dict[str, torch.Tensor], dict[str, int]]
+    generator: torch.Tensor
 
 
 @dataclass(eq=False)
@@ -52,6 +63,21 @@ class Trajectory:
         """Finished denoising steps."""
         return self.sampler.step_index
 
+    def advance(self, velocity_BCTHW: torch.Tensor) -> None:
+        """One denoising step with the model's answer, a batch of one."""
+        latents_BCTHW = self.sampler.step(velocity_BCTHW, self.latents_CTHW[None], self.generator)
+        self.latents_CTHW = latents_BCTHW[0].float()
+
+    def mark(self) -> Mark:
+        """Where the trajectory stands, for `go_back`; cheap, because steps replace tensors and never write into them."""
+        return Mark(self.latents_CTHW, self.sampler.state(), self.generator.get_state())
+
+    def go_back(self, mark: Mark) -> None:
+        """Undo the steps since `mark`."""
+        self.latents_CTHW = mark.latents_CTHW
+        self.sampler.load_state(*mark.sampler)
+        self.generator.set_state(mark.generator)
+
     def spend(self, stage: str, seconds: float) -> None:
         """Add to the time spent in a stage."""
         self.stage_durations_s[stage] = self.stage_durations_s.get(stage, 0.0) + seconds
@@ -74,10 +100,11 @@ class Trajectory:
             "counters": counters,
             "stage_durations_s": self.stage_durations_s,
         }
+        copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+        about["digest"] = _digest(copies, about)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             partial = Path(file.name)
         try:
-            copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
             save_file(copies, partial, metadata={"cinelet": json.dumps(about)})
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
@@ -95,13 +122,20 @@ def load_trajectory(path: Path, model_digest: str, make_sampler: Callable[[Plan]
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["cinelet"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        plan = Plan(**about["plan"])
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        is_ours = about.pop("digest") == _digest(tensors, about) and about["format"] == FORMAT
+        if is_ours and about["model_digest"] == model_digest:
+            return _assemble(about, tensors, make_sampler, device)
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise ModelFilesError(f"checkpoint: {path} cannot be read as {FORMAT}", detail=repr(error)) from error
-    if about["format"] != FORMAT:
-        raise ModelFilesError(f"checkpoint: {path} has format {about['format']}, not {FORMAT}")
-    if about["model_digest"] != model_digest:
-        raise ConflictError(f"checkpoint: {path} was made by model weights {about['model_digest']}, these are {model_digest}")
+    if not is_ours:
+        raise ModelFilesError(f"checkpoint: {path} is damaged, or not of format {FORMAT}")
+    raise ConflictError(f"checkpoint: {path} was made by model {about['model_digest']}, this is {model_digest}")
+
+
+def _assemble(
+    about: dict[str, Any], tensors: dict[str, torch.Tensor], make_sampler: Callable[[Plan], Sampler], device: torch.device
+) -> Trajectory:
+    plan = Plan(**about["plan"])
     sampler = make_sampler(plan)
     history = {name.removeprefix("sampler."): tensor.to(device) for name, tensor in tensors.items() if name.startswith("sampler.")}
     sampler.load_state(history, about["counters"])
@@ -110,7 +144,7 @@ def load_trajectory(path: Path, model_digest: str, make_sampler: Callable[[Plan]
     negative = tensors.get("negative")
     return Trajectory(
         plan=plan,
-        model_digest=model_digest,
+        model_digest=about["model_digest"],
         latents_CTHW=tensors["latents"].to(device),
         sampler=sampler,
         prompt_LD=tensors["prompt"].to(device),
@@ -118,3 +152,13 @@ def load_trajectory(path: Path, model_digest: str, make_sampler: Callable[[Plan]
         generator=generator,
         stage_durations_s=about["stage_durations_s"],
     )
+
+
+def _digest(tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any]) -> str:
+    """Of everything a trajectory file says: one flipped bit would draw another clip unseen."""
+    digest = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=16)
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
