@@ -209,6 +209,13 @@ def test_models_are_listed_and_shown(cinelet) -> None:
     assert "160" in cinelet("models", "show", "pocket").out
 
 
+def test_the_doctor_measures_this_machine(cinelet) -> None:
+    report = json.loads(cinelet("doctor", "--json").out)
+    assert report["device"]["matmul_float32_tflops"] > 0
+    assert report["models"]["pocket"] == "installed"
+    assert report["pocket"]["standard_clip_s"] > 0
+
+
 def test_settings_faults_are_all_named_at_once(cinelet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CINELET_DEVICE", "abacus")
     monkeypatch.setenv("CINELET_NUM_THREADS", "-3")

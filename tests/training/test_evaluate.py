@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 
 from tests.support.checkpoints import make_checkpoint
-from training.pocket import evaluate
+from training.pocket import evaluate, sweep
 from training.pocket.classifier import accuracy_on_rendered, load_classifier, recorded_accuracy, turn, view
+from training.pocket.judge import Settings
+from training.pocket.prompts import read_rows, spread
 from training.pocket.world import LABELS
 
 ROWS = [
@@ -101,11 +103,11 @@ def test_the_sheet_shows_a_row_for_each_prompt(checkpoint, prompts, tmp_path, ca
 
 
 def test_a_sweep_goes_on_where_it_stopped_and_reports_in_three_forms(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(evaluate, "SWEEP_STEPS", (1, 2))
-    monkeypatch.setattr(evaluate, "SWEEP_SAMPLERS", ("unipc", "euler"))
+    monkeypatch.setattr(sweep, "SWEEP_STEPS", (1, 2))
+    monkeypatch.setattr(sweep, "SWEEP_SAMPLERS", ("unipc", "euler"))
     judge = evaluate.make_judge(str(checkpoint))
-    rows = evaluate.spread(evaluate.read_rows(evaluate.HELD_OUT), 2)
-    report = evaluate.sweep(judge, rows, evaluate.Settings(), tmp_path)
+    rows = spread(read_rows(evaluate.HELD_OUT), 2)
+    report = sweep.sweep(judge, rows, Settings(), tmp_path)
     assert [(result["sampler"], result["steps"]) for result in report["results"]] == [
         ("unipc", 1),
         ("unipc", 2),
@@ -113,7 +115,7 @@ def test_a_sweep_goes_on_where_it_stopped_and_reports_in_three_forms(checkpoint,
         ("euler", 2),
     ]
     monkeypatch.setattr(judge, "judge", lambda *_: pytest.fail("nothing was left to do"))
-    assert evaluate.sweep(judge, rows, evaluate.Settings(), tmp_path)["results"] == report["results"]
+    assert sweep.sweep(judge, rows, Settings(), tmp_path)["results"] == report["results"]
     assert "| euler | 2 |" in (tmp_path / "pocket_accuracy.md").read_text()
     assert size_of(tmp_path / "pocket_accuracy.png")[0] > 1000
 
@@ -145,4 +147,4 @@ def test_a_missing_or_empty_file_is_refused(tmp_path, capsys):
 
 
 def test_a_missing_model_is_refused_in_one_line(prompts, tmp_path, capsys):
-    assert "model_index.json is missing" in refusal_of(prompts, capsys, "--model", str(tmp_path / "nothing"))
+    assert "no model_index.json" in refusal_of(prompts, capsys, "--model", str(tmp_path / "nothing"))

@@ -100,7 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--minutes", type=float, default=44, help="training time over all starts; the learning rate falls with it")
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--lr", type=float, default=4e-3)
     parser.add_argument("--text", type=Path, default=Path("runs/pocket/text"))
     parser.add_argument("--latents", type=Path, default=Path("runs/pocket/latents"))
     parser.add_argument("--out", type=Path, default=Path("runs/pocket/transformer"))
