@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cinelet.errors import InvalidValueError
@@ -122,12 +121,11 @@ class Video:
     """
 
     frames: NDArray[np.uint8]
+    latents: NDArray[np.float32]
     plan: Plan
     stage_durations_s: dict[str, float] = field(default_factory=dict)
     peak_memory_bytes: int = 0
     decode: str = "full"
-    latents: NDArray[np.float32] | None = None
-    path: Path | None = None
 
     @property
     def fps(self) -> int:

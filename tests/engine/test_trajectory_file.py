@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from cinelet.engine import Engine
 from cinelet.engine import trajectory as trajectory_module
-from cinelet.errors import ConflictError, ModelFilesError
+from cinelet.errors import ConflictError, ModelFilesError, UnavailableError
 from tests.engine.clips import advance, assert_equal_clip, generate, make_plan
 
 PLAN = make_plan(sampler="unipc")
@@ -165,9 +165,9 @@ def interrupt(*_: object) -> None:
 @pytest.mark.parametrize(
     ("place", "failure", "error"),
     [
-        ((trajectory_module, "save_file"), write_half, OSError),
-        ((os, "fsync"), refuse, OSError),
-        ((os, "replace"), refuse, OSError),
+        ((trajectory_module, "save_file"), write_half, UnavailableError),
+        ((os, "fsync"), refuse, UnavailableError),
+        ((os, "replace"), refuse, UnavailableError),
         ((os, "replace"), interrupt, KeyboardInterrupt),
     ],
     ids=["disk-full", "not-synced", "not-renamed", "interrupted"],

@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "cinelet"
 
 FLOORS = {
     "errors": 0, "video": 0,
-    "settings": 1, "telemetry": 1,
+    "draft": 1, "settings": 1, "telemetry": 1,
     "scheduling": 2, "cache": 2, "storage": 2, "models": 2,
     "engine": 3, "jobs": 3, "regions": 3, "media": 3,
     "gateway": 4, "worker": 4, "capacity": 4,

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from cinelet.cli.progress import ProgressBar
+from cinelet.draft import Draft, check_place
 from cinelet.errors import InvalidValueError
 from cinelet.video import Plan, Progress, Video, VideoRequest
 
@@ -76,6 +77,8 @@ def generate(  # noqa: PLR0917 - the options of a command
     paths = [_path(output, plan, i if clips > 1 else None) for i, plan in enumerate(plans)]
     for path in paths:
         check_output(path)
+    for path in filter(None, (save_latents, keep)):
+        check_place(path)
     start = Start(latents=_read_latents(latents), trajectory=start_from, keep=keep, keep_at=keep_at)
     with ProgressBar(quiet=quiet or (as_json and not sys.stderr.isatty())) as show:
         videos = generator.run_many(plans, start=start, on_progress=show)
@@ -122,10 +125,8 @@ def _read_latents(path: Path | None) -> Any:
 def _write_latents(path: Path, video: Video) -> None:
     import numpy as np  # noqa: PLC0415
 
-    try:
-        np.save(path, video.latents if video.latents is not None else np.empty(0))
-    except OSError as error:
-        raise InvalidValueError("save-latents", str(path), "must be a writable file in an existing folder") from error
+    with Draft(path) as draft, draft.path.open("wb") as file:
+        np.save(file, video.latents)
 
 
 def _write(video: Video, path: Path, *, sheet: bool) -> dict[str, Any]:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +17,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from cinelet.draft import Draft, explained
 from cinelet.engine.sampler import Sampler
 from cinelet.errors import ConflictError, ModelFilesError
 from cinelet.video import Plan
@@ -83,7 +82,10 @@ class Trajectory:
         self.stage_durations_s[stage] = self.stage_durations_s.get(stage, 0.0) + seconds
 
     def save(self, path: Path) -> None:
-        """Write the trajectory to `path`, replacing it whole: a kill leaves the older file or the newer one."""
+        """Write the trajectory to `path`, replacing it whole: a kill leaves the older file or the newer one.
+
+        Raises `InvalidValueError` where the path cannot be written, `UnavailableError` where there is no room.
+        """
         history, counters = self.sampler.state()
         tensors = {
             "latents": self.latents_CTHW,
@@ -102,15 +104,8 @@ class Trajectory:
         }
         copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
         about["digest"] = _digest(copies, about)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            partial = Path(file.name)
-        try:
-            save_file(copies, partial, metadata={"cinelet": json.dumps(about)})
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with Draft(path) as draft, explained(path):
+            save_file(copies, draft.path, metadata={"cinelet": json.dumps(about)})
 
 
 def load_trajectory(path: Path, model_digest: str, make_sampler: Callable[[Plan], Sampler], device: torch.device) -> Trajectory:

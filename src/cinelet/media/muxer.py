@@ -23,8 +23,8 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from cinelet.draft import Draft, check_place, explained
 from cinelet.errors import InternalError, InvalidValueError
-from cinelet.media.draft import Draft, check_place, explained
 from cinelet.media.frames import check_frame, check_frames, pad_to_even
 from cinelet.media.palette import Palette
 from cinelet.media.recipe import NUM_THREADS, Recipe, check_tags, recipe_for

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from cinelet.draft import Draft, explained
 from cinelet.errors import InvalidValueError
-from cinelet.media.draft import Draft, explained
 
 FORMATS: dict[str, tuple[str, dict[str, int | bool]]] = {
     ".png": ("PNG", {}),

@@ -1,4 +1,4 @@
-"""Clips and places that the tests of media share."""
+"""Clips and places that the tests of files share."""
 
 from __future__ import annotations
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cinelet.draft import Draft, check_place, explain
 from cinelet.errors import InvalidValueError, UnavailableError
-from cinelet.media.draft import Draft, check_place, explain
 from tests.unit.media.places import names_in
 
 
