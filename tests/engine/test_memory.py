@@ -200,7 +200,7 @@ def test_the_prediction_grows_with_all_that_costs_memory(engine: Engine) -> None
         larger = engine.memory(make_plan(**change))
         assert larger.denoise > base.denoise
         assert larger.decode["full"] > base.decode["full"]
-        assert larger.weights == base.weights
+        assert larger.resident == base.resident
     assert engine.memory(make_plan(), group_size=4).denoise == 4 * base.denoise
     assert base.denoise == 2 * engine.memory(make_plan(guidance_scale=1.0)).denoise
     engine.denoiser.join_guidance = False

@@ -32,7 +32,12 @@ def sweep(judge: Judge, rows: Sequence[Row], settings: Settings, folder: Path = 
     """Every sampler at every number of steps; what `folder` already holds of the same sweep is kept."""
     path = folder / "pocket_accuracy.json"
     conditions = _conditions(judge, rows, settings)
-    report: dict[str, Any] = {"origin": origin(), "conditions": conditions, "classifier": recorded_accuracy(), "results": _finished(path, conditions)}
+    report: dict[str, Any] = {
+        "origin": origin(),
+        "conditions": conditions,
+        "classifier": recorded_accuracy(),
+        "results": _finished(path, conditions),
+    }
     for sampler in SWEEP_SAMPLERS:
         for steps in SWEEP_STEPS:
             if any((result["sampler"], result["steps"]) == (sampler, steps) for result in report["results"]):

@@ -171,7 +171,7 @@ class Engine:
         size = self.max_group
         if self.memory_limit_bytes is not None:
             one = self.memory(members[0].plan)
-            size = max(1, min(size, (self.memory_limit_bytes - one.weights) // one.denoise))
+            size = max(1, min(size, (self.memory_limit_bytes - one.resident) // one.denoise))
         return [members[i : i + size] for i in range(0, len(members), size)]
 
     @staticmethod

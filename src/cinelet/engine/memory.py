@@ -11,27 +11,29 @@ import torch
 from cinelet.engine.decoder import LADDER, Rung
 from cinelet.engine.model import WanModel
 
-TRANSFORMER_BUFFERS = 10
-"""Live copies of the hidden states at the busiest point of a block (states, norms in float32, q, k, v, rotated copies, output)."""
+TRANSFORMER_BUFFERS = 20
+"""Live copies of the hidden states at the busiest point of a block (21 MiB seen for one guided clip of the pocket model)."""
 FFN_BUFFERS = 2
 """Live copies of the feed-forward layer's inner states (before and after the activation)."""
 DECODER_BUFFERS = 7
 """Live copies of the decoder's widest feature map in a residual block (input, shortcut, padded, normalised, output, caches)."""
-RUNTIME_BYTES = 450 << 20
-"""What Python, torch and the model libraries hold before any weight is loaded (measured on Linux, CPU build)."""
+RUNTIME_BYTES = 410 << 20
+"""What Python, torch and the model libraries hold beside the weights (391 MiB after import on Linux, CPU build, and some for loading)."""
+DECODER_BASE_BYTES = 100 << 20
+"""What the convolution library keeps for the decoder whatever the clip (pocket model on a CPU: 139 MiB for the smallest rung in all)."""
 
 
 @dataclass(frozen=True)
 class MemoryEstimate:
-    """Predicted bytes: weights, one denoising forward, and a decode by each rung of the ladder."""
+    """Predicted bytes: what is there before any work (libraries and weights), one denoising forward, a decode by each rung."""
 
-    weights: int
+    resident: int
     denoise: int
     decode: Mapping[Rung, int]
 
     def peak(self, rung: Rung = "full") -> int:
-        """The larger of denoising and decoding, on top of the weights."""
-        return self.weights + max(self.denoise, self.decode[rung])
+        """The larger of denoising and decoding, on top of what is there before."""
+        return self.resident + max(self.denoise, self.decode[rung])
 
     def first_rung_within(self, limit_bytes: int) -> Rung | None:
         """The fastest decode that stays within `limit_bytes`, or None if none does (or the denoising does not)."""
@@ -45,7 +47,7 @@ def estimate(model: WanModel, latent_shape: tuple[int, ...], group_size: int, fo
     values = model.num_tokens(latent_shape) * (TRANSFORMER_BUFFERS * width + FFN_BUFFERS * config.ffn_dim)
     bytes_per_value = torch.finfo(model.dtype).bits // 8
     return MemoryEstimate(
-        weights=model.weights_bytes,
+        resident=RUNTIME_BYTES + model.weights_bytes,
         denoise=values * group_size * forwards * bytes_per_value,
         decode={rung: _decode_bytes(model, latent_shape, rung) for rung in LADDER},
     )
@@ -61,7 +63,7 @@ def _decode_bytes(model: WanModel, latent_shape: tuple[int, ...], rung: Rung) ->
     one_pass = min(1.0, (config.scale_factor_temporal + 2) / frames)
     share = {"full": 1.0, "frames": one_pass, "tiles": 0.25 * one_pass}[rung]
     features = pixels // patch**2 * channels * frames * share * DECODER_BUFFERS
-    return int(4 * (features + pixels * frames * 3 * 2))
+    return DECODER_BASE_BYTES + int(4 * (features + pixels * frames * 3 * 2))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
