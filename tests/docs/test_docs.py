@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import readme
 from cinelet.settings import Settings, reference_page
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +41,17 @@ def test_every_dependency_is_pinned() -> None:
     pinned = set(re.findall(r"^([\w.-]+)==", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE))
     normal = {name.lower().replace("_", "-") for name in pinned}
     assert {name for name in listed if name != "setuptools" and name.lower() not in normal} == set()
+
+
+def test_the_numbers_of_the_readme_are_the_measured_ones() -> None:
+    assert readme.block() in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_python_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    example = (ROOT / "README.md").read_text(encoding="utf-8").split("```python")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    exec(example, {})  # noqa: S102 - our own page
+    assert (tmp_path / "balloon.mp4").stat().st_size > 1000
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

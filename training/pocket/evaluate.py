@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.record import RESULTS
+from benchmarks.record import RESULTS, write
 from cinelet.engine import Engine, load_model
 from cinelet.errors import CineletError
 from cinelet.models import Catalogue
@@ -63,6 +63,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--guidance-scale", type=_between(float, 0.0, MAX_GUIDANCE), default=None, help="default: the model's own")
     parser.add_argument("--limit", type=_between(int, 1, 10**6), help="judge only so many prompts, evenly spaced over the file")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines for people")
+    parser.add_argument("--record", metavar="NAME", help="also write benchmarks/results/NAME.json, with the origin of the figures")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--sheet", type=Path, metavar="PNG", help=f"also write a picture of the clips (of {SHEET_PROMPTS} by default)")
     what.add_argument("--sweep", action="store_true", help=f"held-out prompts against steps and samplers, into {RESULTS}")
@@ -94,6 +95,8 @@ def run(args: argparse.Namespace) -> str:
     began = time.monotonic()
     judged = list(judge.judge(rows, settings))
     result = {**summarise(judged, settings, time.monotonic() - began), "model_digest": judge.engine.model.digest}
+    if args.record:
+        write(args.record, result)
     if args.sheet:
         draw_sheet(judged, args.sheet)
     return json.dumps(result, ensure_ascii=False) if args.json else as_lines(result)

@@ -64,7 +64,7 @@ class Engine:
         self.check_memory(plan)
         latents, generator = start(plan, shape)
         if latents_CTHW is not None:
-            if latents_CTHW.shape != shape or not np.isfinite(latents_CTHW).all():
+            if latents_CTHW.shape != shape or latents_CTHW.dtype.kind not in "fiu" or not np.isfinite(latents_CTHW).all():
                 raise InvalidValueError("latents", f"array of shape {latents_CTHW.shape}", f"must be finite numbers of shape {shape}")
             latents = torch.from_numpy(np.ascontiguousarray(latents_CTHW, np.float32)).clone()
         trajectory = Trajectory(
