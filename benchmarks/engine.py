@@ -2,16 +2,14 @@
 
     python -m benchmarks.engine [--model pocket] [--steps 16] [--repeats 3]
 
-Asks: how long does one clip take, what do 2, 4 and 8 together gain over one after another, where does the time go, how much
-memory is used at most, and what does each of the engine's own choices bring. Machines are noisy: medians, and ratios of runs
-that took turns.
+Asks: how long does one clip take, what do 2, 4 and 8 together gain over one after another, where does the time go, and what
+does each of the engine's own choices bring. Machines are noisy: medians, and ratios of runs that took turns.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -26,7 +24,6 @@ from tqdm import tqdm
 
 from benchmarks.record import write
 from cinelet.engine import Engine, load_model
-from cinelet.engine.memory import peak_memory_bytes
 from cinelet.models import Catalogue, plan
 from cinelet.settings import load_settings
 from cinelet.video import Plan, VideoRequest
@@ -104,31 +101,17 @@ def medians(contestants: dict[str, Callable[[], object]], repeats: int, bar: Any
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def peak_mib(kind: str, model: str, steps: int) -> float:
-    """Peak memory of one clip in a process of its own."""
-    args = [sys.executable, "-m", "benchmarks.engine", "--model", model, "--steps", str(steps), "--peak-of", kind]
-    done = subprocess.run(args, capture_output=True, text=True, check=True)
-    return round(float(done.stdout.splitlines()[-1]) / 2**20, 1)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--model", default="pocket")
     parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--peak-of", choices=["stock", "cinelet"], help=argparse.SUPPRESS)
     args = parser.parse_args()
 
     card = Catalogue(load_settings().models_dir).get(args.model)
     plans = [
         plan(VideoRequest(prompt=prompt, model=card.name, num_inference_steps=args.steps, seed=i), card) for i, prompt in enumerate(PROMPTS)
     ]
-    if args.peak_of:
-        contestant = Stock(card.folder) if args.peak_of == "stock" else Ours(card.folder)
-        contestant.run(plans[:1])
-        print(peak_memory_bytes(CPU))
-        return
-
     stock, ours = Stock(card.folder), Ours(card.folder)
     variants = {
         "as shipped": ours,
@@ -164,8 +147,6 @@ def main() -> None:
         "throughput_of_4_together_over_one_by_one": round(together[2]["cinelet_one_by_one_s"] / together[2]["cinelet_together_s"], 3),
         "stages_of_one_clip_s": {stage: round(value, 3) for stage, value in stages.items()},
         "one_clip_by_choice_s": {name: round(value, 3) for name, value in ablation.items()},
-        "peak_memory_mib": {kind: peak_mib(kind, args.model, args.steps) for kind in ("stock", "cinelet")},
-        "predicted_peak_mib": round(ours.engine.memory(plans[0]).peak() / 2**20, 1),
     }
     show(values)
     print(write("engine", values))
@@ -185,7 +166,7 @@ def show(values: dict[str, Any]) -> None:
         )
     console = Console()
     console.print(table)
-    for name in ("stages_of_one_clip_s", "one_clip_by_choice_s", "peak_memory_mib", "predicted_peak_mib"):
+    for name in ("stages_of_one_clip_s", "one_clip_by_choice_s"):
         console.print(name, values[name])
 
 

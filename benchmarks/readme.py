@@ -35,9 +35,10 @@ def speed() -> list[str]:
     for row in values["clips"]:
         ours, alone, stock = row["cinelet_together_s"], row["cinelet_one_by_one_s"], row["stock_together_s"]
         lines.append(f"| {row['clips']} | {stock:.2f} s | {alone:.2f} s | {ours:.2f} s | {ours / stock:.2f} | {alone / ours:.2f} × |")
-    peak, predicted = values["peak_memory_mib"], values["predicted_peak_mib"]
-    memory = f"Peak memory of one clip: {peak['cinelet']:.0f} MiB, stock {peak['stock']:.0f} MiB; predicted {predicted:.0f}."
-    return [*lines, "", memory]
+    memory = read("memory")["one_clip"]
+    peaks = ", ".join(f"{memory[rung]['peak_mib']:.0f} ({memory[rung]['predicted_mib']:.0f})" for rung in ("full", "frames", "tiles"))
+    told = f"Peak memory of one clip in MiB, predicted in brackets, by rung of the decode ladder: {peaks};"
+    return [*lines, "", told, f"stock {memory['stock']['peak_mib']:.0f} (`python -m benchmarks.memory`)."]
 
 
 def accuracy() -> list[str]:

@@ -19,6 +19,7 @@ from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
 from cinelet.models.files import write_manifest
 from training.pocket import train_transformer, train_vae
+from training.pocket.encode_clips import load_vae
 
 TARGET = Path("src/cinelet/models/pocket")
 FLOW_SHIFT = 3.0
@@ -26,18 +27,20 @@ FLOW_SHIFT = 3.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--runs", type=Path, default=Path("runs/pocket"))
+    parser.add_argument("--vae", type=Path, default=Path("runs/pocket/vae/state.pt"), help="a run's state, or a checkpoint's vae folder")
+    parser.add_argument("--text", type=Path, default=Path("runs/pocket/text"), help="folder with tokenizer and text_encoder")
+    parser.add_argument("--transformer", type=Path, default=Path("runs/pocket/transformer"))
     parser.add_argument("--out", type=Path, default=TARGET)
     args = parser.parse_args()
 
-    scale = json.loads((args.runs / "transformer/latents.json").read_text())
+    scale = json.loads((args.transformer / "latents.json").read_text())
     vae = AutoencoderKLWan(**{**train_vae.CONFIG, "latents_mean": scale["mean"], "latents_std": scale["std"]})
-    vae.load_state_dict(torch.load(args.runs / "vae/state.pt", weights_only=True)["average"])
+    vae.load_state_dict(load_vae(args.vae).state_dict())
     transformer = WanTransformer3DModel(**train_transformer.CONFIG)
-    transformer.load_state_dict(torch.load(args.runs / "transformer/state.pt", weights_only=True)["average"])
+    transformer.load_state_dict(torch.load(args.transformer / "state.pt", weights_only=True)["average"])
     pipeline = WanPipeline(
-        tokenizer=PreTrainedTokenizerFast.from_pretrained(args.runs / "text/tokenizer"),
-        text_encoder=UMT5EncoderModel.from_pretrained(args.runs / "text/text_encoder"),
+        tokenizer=PreTrainedTokenizerFast.from_pretrained(args.text / "tokenizer"),
+        text_encoder=UMT5EncoderModel.from_pretrained(args.text / "text_encoder"),
         vae=vae.half(),
         scheduler=UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=FLOW_SHIFT),
         transformer=transformer.half(),

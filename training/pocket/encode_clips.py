@@ -30,10 +30,12 @@ def scene_of(index: int) -> Scene:
     return random_scene(random.Random(FIRST_SEED + index))
 
 
-def load_vae(state_path: Path) -> AutoencoderKLWan:
-    """The averaged autoencoder of a training run, ready for inference."""
+def load_vae(path: Path) -> AutoencoderKLWan:
+    """The autoencoder of a checkpoint's `vae` folder, or the averaged one of a training run's `state.pt`, ready for inference."""
+    if path.is_dir():
+        return AutoencoderKLWan.from_pretrained(path, torch_dtype=torch.float32).eval().requires_grad_(False)
     vae = AutoencoderKLWan(**CONFIG)
-    vae.load_state_dict(torch.load(state_path, weights_only=True)["average"])
+    vae.load_state_dict(torch.load(path, weights_only=True)["average"])
     return vae.eval().requires_grad_(False)
 
 

@@ -101,6 +101,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=44, help="training time over all starts; the learning rate falls with it")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lr", type=float, default=4e-3)
+    parser.add_argument("--init", type=Path, help="start from this checkpoint's transformer folder and not from random weights")
     parser.add_argument("--text", type=Path, default=Path("runs/pocket/text"))
     parser.add_argument("--latents", type=Path, default=Path("runs/pocket/latents"))
     parser.add_argument("--out", type=Path, default=Path("runs/pocket/transformer"))
@@ -113,6 +114,8 @@ def main() -> None:
     (args.out / "latents.json").write_text(json.dumps({"mean": mean.flatten().tolist(), "std": std.flatten().tolist()}))
     captioner = Captioner(args.text)
     model, processor = make_transformer()
+    if args.init:
+        model.load_state_dict(WanTransformer3DModel.from_pretrained(args.init, torch_dtype=torch.float32).state_dict())
     average = Average(model, 0.9985)
     optimizer = MuonWithAdamW(model, EDGES, lr=args.lr, weight_decay=0.01)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {len(latents)} clips")
