@@ -54,7 +54,8 @@ def accuracy() -> list[str]:
         "|---|" + "---:|" * len(LABELS),
     ]
     lines += [f"| {name} | " + " | ".join(f"{100 * row[label]:.1f} %" for label in LABELS) + " |" for name, row in rows.items()]
-    return [*lines, "", "Against steps and samplers: [table](benchmarks/results/pocket_accuracy.md)."]
+    sweep = read("pocket_accuracy")["conditions"]["num_prompts"]
+    return [*lines, "", f"Against steps and samplers, {sweep} sentences a cell: [table](benchmarks/results/pocket_accuracy.md)."]
 
 
 def block() -> str:
