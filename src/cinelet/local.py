@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +172,8 @@ class TextToVideoGenerator:
                 report("denoise", sum(t.step for t in trajectories))
             if start.keep and trajectories[0].step == start.keep_at:
                 trajectories[0].save(start.keep)
-        return [self._finish(engine, trajectory, report) for trajectory in trajectories]
+        report("decode", report.total_steps)
+        return [engine.finish(trajectory) for trajectory in trajectories]
 
     def engine(self, model: str) -> Engine:
         """The resident engine of a model; loaded at the first call, its files checked before."""
@@ -187,11 +188,6 @@ class TextToVideoGenerator:
             loaded = load_model(card.folder, device, _dtype(self.settings.dtype, device))
             self._engines[model] = Engine(loaded, memory_limit_bytes=self.settings.memory_limit_bytes)
         return self._engines[model]
-
-    def _finish(self, engine: Engine, trajectory: Trajectory, report: _Reporter) -> Video:
-        report("decode", report.total_steps)
-        video = engine.finish(trajectory)
-        return replace(video, plan=trajectory.plan)
 
 
 class _Reporter:
