@@ -13,6 +13,15 @@ from benchmarks.record import RESULTS, ROOT
 
 README = ROOT / "README.md"
 BLOCK = re.compile(r"(<!-- numbers[^>]*-->\n).*?(<!-- /numbers -->)", re.DOTALL)
+ORDERS = {
+    "fifo+no-preempt": "first come, first served",
+    "priority+preempt": "strict tiers, preemptive",
+    "edf+preempt": "earliest deadline, preemptive",
+    "srpt+preempt": "shortest remaining, preemptive",
+    "cinelet+preempt": "**cinelet**",
+    "cinelet+preempt+degrade": "**cinelet**, lighter clips permitted",
+}
+"""What the table shows, as the benchmark names it."""
 LABELS = ("subject", "colour", "motion", "scene")
 
 
@@ -35,10 +44,11 @@ def speed() -> list[str]:
     for row in values["clips"]:
         ours, alone, stock = row["cinelet_together_s"], row["cinelet_one_by_one_s"], row["stock_together_s"]
         lines.append(f"| {row['clips']} | {stock:.2f} s | {alone:.2f} s | {ours:.2f} s | {ours / stock:.2f} | {alone / ours:.2f} × |")
-    memory = read("memory")["one_clip"]
-    peaks = ", ".join(f"{memory[rung]['peak_mib']:.0f} ({memory[rung]['predicted_mib']:.0f})" for rung in ("full", "frames", "tiles"))
-    told = f"Peak memory of one clip in MiB, predicted in brackets, by rung of the decode ladder: {peaks};"
-    return [*lines, "", told, f"stock {memory['stock']['peak_mib']:.0f} (`python -m benchmarks.memory`)."]
+    memory = read("memory")
+    told = (
+        f"Peak memory is predicted before the launch: over {len(memory['cases'])} kinds of clip within {100 * memory['worst_error']:.0f} %"
+    )
+    return [*lines, "", told, "of the real one (`python -m benchmarks.memory`)."]
 
 
 def accuracy() -> list[str]:
@@ -58,8 +68,102 @@ def accuracy() -> list[str]:
     return [*lines, "", f"Against steps and samplers, {sweep} sentences a cell: [table](benchmarks/results/pocket_accuracy.md)."]
 
 
+def scheduling() -> list[str]:
+    """Promises kept on bursty traces, the best tier under a backlog, the simulator against reality."""
+    values, vip, calibration = read("policies"), read("vip"), read("calibration")
+    settings = values["settings"]
+    loads = [f"window 60 s, load {load}" for load in settings["loads"]]
+    lines = [
+        f"**Promises kept**, simulated on {settings['num_devices']} GPUs with the production scheduler, bursts of index of dispersion "
+        f"{settings['dispersion']:g}, {len(settings['seeds'])} seeds,",
+        "% of clips in time (`python -m benchmarks.policies`):",
+        "",
+        "| order | " + " | ".join(f"load {load}" for load in settings["loads"]) + " | longest wait at the middle load |",
+        "|---|" + "---:|" * (len(loads) + 1),
+    ]
+    for name, title in ORDERS.items():
+        rows = [values["table"][load]["policies"][name] for load in loads]
+        shares = " | ".join(f"{row['slo']:.1f}" for row in rows)
+        lines.append(f"| {title} | {shares} | {rows[len(rows) // 2]['longest_wait']:.0f} × its work |")
+    ours, theirs = vip["cinelet"], vip["fifo"]
+    lines += [
+        "",
+        f"A clip of the best tier on a real service with the pocket model, alone {ours['alone_s']:.1f} s; while free clips come at "
+        f"{vip['overload']:g} times what the device can make, p95 is",
+        f"{ours['p95_s']:.1f} s ({ours['p95_over_alone']:.2f} ×); first come, first served it grows without end, "
+        f"{theirs['p50_second_half_s']:.0f} s in the second half of {vip['duration_s']:.0f} s (`python -m benchmarks.vip`).",
+        "",
+        "The simulator against that service (`python -m benchmarks.calibration`): "
+        + "; ".join(_beside(name, calibration[name]) for name in ("steady", "bursty"))
+        + ".",
+    ]
+    return lines
+
+
+def _beside(name: str, part: dict[str, dict[str, float]]) -> str:
+    """One trace, simulated against real."""
+    ours, real = part["simulated"], part["real"]
+    times = f"p50 {ours['p50_s']:.1f} s against {real['p50_s']:.1f}, p95 {ours['p95_s']:.1f} against {real['p95_s']:.1f}"
+    return f"{name} trace {times}, in time {100 * ours['slo_attainment']:.0f} % against {100 * real['slo_attainment']:.0f}"
+
+
+def tradeoffs() -> list[str]:
+    """What speed and memory cost in quality, on the pocket model."""
+    few, precision, cache, lora = (read(name) for name in ("few_steps", "precision", "step_cache", "lora"))
+    lines = [
+        f"**Trade-offs**, pocket model, {few['num_prompts']} sentences (`python -m benchmarks.few_steps`):",
+        "",
+        "| model | subject | colour | motion | scene | a clip |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for name, row in few["configurations"].items():
+        lines.append(f"| {name} | {' | '.join(f'{100 * row[label]:.1f} %' for label in LABELS)} | {row['clip_s']:.2f} s |")
+    tiers, weights = precision["tiers"], precision["weights"]
+    decodes = ", ".join(
+        f"`{name}` {row['decode_s']:.2f} s" + (f" ({row['psnr_db']:.1f} dB to full)" if row["psnr_db"] else "")
+        for name, row in tiers.items()
+    )
+    held = ", ".join(
+        f"{name} {100 * weights[name]['share_of_bfloat16']:.0f} % at {weights[name]['psnr_db']:.1f} dB" for name in ("int8", "fp8")
+    )
+    saved = {level: cache["steps"]["16"][level] for level in ("mild", "strong")}
+    cached = ", ".join(
+        f"`{level}` {100 * (1 - row['time_over_off']):.0f} % at {row['psnr_db_median']:.1f} dB" for level, row in saved.items()
+    )
+    return [
+        *lines,
+        "",
+        f"Decoders: {decodes}. Weights of bfloat16's size, beside float32 frames: {held} (`python -m benchmarks.precision`).",
+        f"Cached steps save of the time of 16 steps: {cached} (`python -m benchmarks.step_cache`). A LoRA adapter is switched in",
+        f"{lora['swap_ms']:.0f} ms, first loaded in {lora['first_load_ms']:.0f} ms (`python -m benchmarks.lora`).",
+    ]
+
+
+def gpu_lines(results: list[dict[str, Any]]) -> list[str]:
+    """Full-size models on a GPU, a row a clip; nothing where nobody measured."""
+    if not results:
+        return []
+    machine = results[0]["machine"]
+    lines = [
+        f"**On a GPU**: Wan2.2's architectures with random weights (speed does not depend on them), {machine['device']}, "
+        f"{results[0]['dtype']}, from sentence to frames (`python -m benchmarks.gpu`):",
+        "",
+        "| model | clip | steps | stock diffusers | cinelet lossless | all exact ones together | step over matmul ceiling |",
+        "|---|---|---|---:|---:|---:|---:|",
+    ]
+    for values in results:
+        for clip, row in values["clips"].items():
+            share = row.get("variants", {}).get("all exact ones together", {}).get("share_of_ceiling")
+            reached = "refused" if share is None else f"{100 * share:.0f} %"
+            for steps, rows in row.get("end_to_end", {}).items():
+                times = " | ".join("refused" if "refused" in told else f"{told['total_s']:.2f} s" for told in rows.values())
+                lines.append(f"| {values['model']} | {clip} | {steps} | {times} | {reached} |")
+    return lines
+
+
 def block() -> str:
-    return "\n".join([*speed(), "", *accuracy()]) + "\n"
+    on_gpu = gpu_lines([read(path.stem) for path in sorted(RESULTS.glob("gpu_*.json")) if path.stem != "gpu_tiny"])
+    return "\n".join([*speed(), "", *accuracy(), "", *tradeoffs(), "", *scheduling(), *([""] if on_gpu else []), *on_gpu]) + "\n"
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -50,3 +51,10 @@ def write(name: str, values: dict[str, Any]) -> Path:
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps({"origin": origin(), **values}, indent=1, ensure_ascii=False) + "\n")
     return path
+
+
+def scratch(name: str) -> tempfile.TemporaryDirectory[str]:
+    """A folder on a real disk, where fsync costs what it costs; it goes with its `with` block."""
+    place = ROOT / "runs"
+    place.mkdir(exist_ok=True)
+    return tempfile.TemporaryDirectory(prefix=f"{name}-", dir=place)

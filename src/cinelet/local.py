@@ -1,31 +1,49 @@
-"""Everything in one process: a sentence to a clip without a server. Behind `cinelet.generate` and the CLI.
+"""Sentences to clips for people: in this process, or on a service where a url is given. Behind `cinelet.generate` and the CLI.
 
     import cinelet
     cinelet.generate("A red balloon rising at sunset").save("balloon.mp4")
 
-The model stays in memory between calls of one `TextToVideoGenerator`.
+The model stays in memory between calls of one `TextToVideoGenerator`. torch and the codec are loaded with the first work that
+needs them, so that the remote half runs on the base install; that is why some imports stand inside functions.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from cinelet.engine import Engine, Trajectory, load_model
-from cinelet.errors import InvalidValueError, NotFoundError
-from cinelet.media import write_clip
-from cinelet.models import Catalogue, ModelCard, plan, require_files
-from cinelet.models.card import PACKAGE
+from cinelet.errors import InvalidValueError, RequestError
+from cinelet.models import LORAS, Adapters, Catalogue, ModelCard, pin, plan, require_model
+from cinelet.sdk import (
+    AsyncClient,
+    AsyncRemoteGenerator,
+    Client,
+    Options,
+    RemoteGenerator,
+    RemoteJob,
+    RemoteResult,
+    Wish,
+    make_wish,
+)
 from cinelet.settings import Settings, load_settings
-from cinelet.video import Plan, Preset, Progress, SamplerName, Video, VideoRequest
+from cinelet.video import Plan, Progress, Video, VideoRequest
+
+if TYPE_CHECKING:
+    import torch
+
+    from cinelet.engine import Engine, Trajectory
+    from cinelet.engine.spec import EngineSpec
 
 OnProgress = Callable[[Progress], None]
 
@@ -35,13 +53,14 @@ class Start:
     """Where clips begin, if not at their seed's noise, and what is kept of them on the way.
 
     `latents` replaces the noise; `trajectory` is a file kept earlier, continued with the new prompt from its step on;
-    `keep` writes such a file when `keep_at` steps are done.
+    `keep` writes such a file when `keep_at` steps are done. `image` are the pixels that the plans name, as `begin_with` gives them.
     """
 
     latents: NDArray[np.float32] | None = None
     trajectory: Path | None = None
     keep: Path | None = None
     keep_at: int = 0
+    image: NDArray[np.uint8] | None = None
 
 
 class Result(Mapping[str, Any]):
@@ -75,83 +94,135 @@ class Result(Mapping[str, Any]):
 
     def save(self, path: str | Path) -> Path:
         """Write the clip as MP4, WebM or GIF, by the suffix. An older file is replaced whole."""
-        write_clip(self.video.frames, Path(path), self.video.fps, metadata={"title": self.video.plan.prompt})
+        MediaCodec().encode(self.video.frames, Path(path), self.video.fps, self.video.plan.prompt)
         return Path(path)
 
 
-class TextToVideoGenerator:
-    """Sentences → clips in this process.
+class MediaCodec:
+    """The codec of `cinelet.media` for results that came from a service. Raises `RequestError` where it is not installed."""
 
-    The arguments beside `model` are settings (see `cinelet.settings`); `region="auto"` is the nearest there is: this machine.
+    def decode(self, content: bytes) -> NDArray[np.uint8]:
+        """The frames of an MP4, uint8 `[T, H, W, C]`."""
+        with engine_extra():
+            from cinelet.media import read_clip  # noqa: PLC0415
+        with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
+            file.write(content)
+            file.flush()
+            return read_clip(file.name)[0]
+
+    def encode(self, frames: NDArray[np.uint8], path: Path, fps: int, title: str) -> None:
+        """Write frames as MP4, WebM or GIF, by the suffix."""
+        with engine_extra():
+            from cinelet.media import write_clip  # noqa: PLC0415
+        write_clip(frames, path, fps, metadata={"title": title})
+
+
+class TextToVideoGenerator:
+    """Sentences → clips: in this process, or on the service at `url`.
+
+    Without `url` the arguments beside `model` are settings (see `cinelet.settings`). With `url` the service at that address
+    does the work; `api_key` left out is read from `CINELET_API_KEY`. `region="auto"` leaves the place to the service.
     """
 
     def __init__(
-        self, region: str = "auto", url: str | None = None, api_key: str | None = None, *, model: str | None = None, **settings: Any
+        self,
+        region: str | None = "auto",
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        model: str | None = None,
+        **settings: Any,
     ) -> None:
-        for name, value, only in (("region", region, "auto"), ("url", url, None), ("api_key", api_key, None)):
-            if value != only:
-                raise InvalidValueError(name, value, "this version generates in its own process only; leave it out")
-        self.settings: Settings = load_settings(model=model, **settings)
-        self.catalogue = Catalogue(self.settings.models_dir)
+        _check_place(region, url, api_key, settings)
+        self._model = model
+        self._remote = None if url is None else RemoteGenerator(Client(url, api_key), MediaCodec())
         self._engines: dict[str, Engine] = {}
+        if url is None:
+            self.settings: Settings = load_settings(model=model, **settings)
+            self.catalogue = Catalogue(self.settings.models_dir)
+            self.adapters = open_adapters(self.settings)
+
+    def __enter__(self) -> Self:
+        """The generator itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close the connections to a service."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections to a service; jobs there go on. In process there is nothing to close."""
+        if self._remote is not None:
+            self._remote.client.close()
 
     def generate(
-        self,
-        text: str,
-        *,
-        steps: int | None = None,
-        resolution: str | None = None,
-        length_sec: float | None = None,
-        size: tuple[int, int] | None = None,
-        num_frames: int | None = None,
-        fps: int | None = None,
-        seed: int | None = None,
-        model: str | None = None,
-        preset: Preset = "standard",
-        negative_prompt: str | None = None,
-        guidance_scale: float | None = None,
-        guidance_scale_2: float | None = None,
-        sampler: SamplerName | None = None,
-        flow_shift: float | None = None,
-        variation_seed: int | None = None,
-        variation_strength: float = 0.0,
-        start: Start | None = None,
-        on_progress: OnProgress | None = None,
-    ) -> Result:
-        """One clip of `text`. What is not said, the model decides.
+        self, text: str, *, start: Start | None = None, on_progress: OnProgress | None = None, **options: Unpack[Options]
+    ) -> Result | RemoteResult:
+        """One clip of `text`; `options` as in `Options`. What is not said, the model decides.
 
-        `resolution` is one of the model's names, such as `"480p"`; a model that has no such size draws its own and says so
-        in `result["warnings"]`. `length_sec` counts seconds at the clip's frame rate.
+        A model that has no size called `resolution` draws its own and says so in `result["warnings"]`. `start` is for this
+        process only. On a service an interrupted call leaves its job running: `submit` and `resume` survive that.
         """
-        card = self.catalogue.get(model or self.settings.model)
+        if self._remote is None:
+            return self._generate(_wish(text, self._model, options), start, on_progress)
+        if start is not None:
+            raise InvalidValueError("start", start, "clips start at kept state only in process; leave out url or start")
+        return self.resume(self.submit(text, **options).id, on_progress=on_progress)
+
+    def submit(self, text: str, *, idempotency_key: str | None = None, **options: Unpack[Options]) -> RemoteJob:
+        """Hand the clip in at the service and return at once; the job is accepted for good. Keep its `id` for `resume`."""
+        return self._at_service("submit").submit(_wish(text, self._model, options), idempotency_key)
+
+    def resume(self, job_id: str, *, on_progress: OnProgress | None = None, timeout_s: float | None = None) -> RemoteResult:
+        """The clip of a job that was submitted to the service, in this process or an earlier one.
+
+        Waits for it where it is not done, at most `timeout_s` (`TimedOutError`; the job goes on). Raises `NotFoundError`, and
+        for a failed job what its failure means.
+        """
+        return self._at_service("resume").resume(job_id, on_progress, timeout_s)
+
+    def _at_service(self, verb: str) -> RemoteGenerator:
+        if self._remote is None:
+            raise InvalidValueError("url", "", f"{verb} needs a service; name its address")
+        return self._remote
+
+    def _generate(self, wish: Wish, start: Start | None, on_progress: OnProgress | None) -> Result:
+        request, warnings = self.settle(wish)
+        plan, start = self.plan(request), start or Start()
+        if wish.image is not None:
+            plan, pixels = self.begin_with(plan, wish.image)
+            start = replace(start, image=pixels)
+        return Result(self.run(plan, start=start, on_progress=on_progress), warnings)
+
+    def settle(self, wish: Wish) -> tuple[VideoRequest, list[str]]:
+        """What a wish means on its model's card: `resolution` as pixels, `length_sec` as frames; and what to warn of."""
+        card = self.catalogue.get(self.settings.model if wish.request.model is None else wish.request.model)
+        request = replace(wish.request, model=card.name)
         warnings: list[str] = []
-        if resolution is not None and size is None:
-            size, warnings = _size_named(resolution, card)
-        if length_sec is not None and num_frames is None:
-            num_frames = _frames_of(length_sec, fps or card.fps)
-        request = VideoRequest(
-            prompt=text,
-            negative_prompt=negative_prompt,
-            model=card.name,
-            preset=preset,
-            width=size[0] if size else None,
-            height=size[1] if size else None,
-            num_frames=num_frames,
-            fps=fps,
-            num_inference_steps=steps,
-            guidance_scale=guidance_scale,
-            guidance_scale_2=guidance_scale_2,
-            sampler=sampler,
-            flow_shift=flow_shift,
-            seed=seed,
-            variation_seed=variation_seed,
-            variation_strength=variation_strength,
-        )
-        return Result(self.run(self.plan(request), start=start, on_progress=on_progress), warnings)
+        if wish.resolution is not None:
+            size, warnings = _size_named(wish.resolution, card)
+            request = request if size is None else replace(request, width=size[0], height=size[1])
+        if wish.length_s is not None:
+            request = replace(request, num_frames=max(1, round(wish.length_s * (card.fps if request.fps is None else request.fps))))
+        return request, warnings
 
     def plan(self, request: VideoRequest) -> Plan:
         """What would be done for `request`, checked against the model's limits, without loading the model."""
-        return plan(request, self.catalogue.get(request.model or self.settings.model))
+        card = self.catalogue.get(request.model or self.settings.model)
+        return pin(plan(request, card), card, self.adapters.get)
+
+    def begin_with(self, plan: Plan, image: bytes) -> tuple[Plan, NDArray[np.uint8]]:
+        """The plan naming the start image of a picture's file, and its pixels for `Start`: scaled to cover the clip, its middle.
+
+        Raises `InvalidValueError` for a model that takes none and for what is no picture.
+        """
+        with engine_extra():
+            from cinelet.media import StartImage  # noqa: PLC0415
+        card = self.catalogue.get(plan.model)
+        if not card.takes_image:
+            raise InvalidValueError("image", f"{len(image):,} bytes", f"{card.name} takes no start image")
+        ready = StartImage.prepare(image, plan.width, plan.height)
+        return replace(plan, image=ready.digest), ready.pixels_HWC
 
     def run(self, plan: Plan, *, start: Start | None = None, on_progress: OnProgress | None = None) -> Video:
         """Carry out one plan."""
@@ -178,15 +249,11 @@ class TextToVideoGenerator:
     def engine(self, model: str) -> Engine:
         """The resident engine of a model; loaded at the first call, its files checked before."""
         if model not in self._engines:
+            with engine_extra():
+                from cinelet.engine.spec import open_engine  # noqa: PLC0415
             card = self.catalogue.get(model)
-            if not card.is_installed:
-                raise NotFoundError(f"model: {card.name} is not installed in {card.folder}")
-            require_files(card.folder, contents=card.source == PACKAGE)
-            if self.settings.num_threads:
-                torch.set_num_threads(self.settings.num_threads)
-            device = _device(self.settings.device)
-            loaded = load_model(card.folder, device, _dtype(self.settings.dtype, device))
-            self._engines[model] = Engine(loaded, memory_limit_bytes=self.settings.memory_limit_bytes)
+            require_model(card)
+            self._engines[model] = open_engine(engine_spec(card, self.settings), self.adapters.get)
         return self._engines[model]
 
 
@@ -210,8 +277,88 @@ class _Reporter:
 
 def _begin(engine: Engine, plan: Plan, start: Start) -> Trajectory:
     if start.trajectory is None:
-        return engine.admit(plan, start.latents)
+        return engine.admit(plan, start.latents, start.image)
     return engine.branch(engine.resume(start.trajectory), plan)
+
+
+class AsyncTextToVideoGenerator:
+    """`TextToVideoGenerator` with `await`. Without `url` the clips are made one after the other in a thread of this process."""
+
+    def __init__(
+        self,
+        region: str | None = "auto",
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        model: str | None = None,
+        **settings: Any,
+    ) -> None:
+        _check_place(region, url, api_key, settings)
+        self._model = model
+        self._remote = None if url is None else AsyncRemoteGenerator(AsyncClient(url, api_key), MediaCodec())
+        self._local = TextToVideoGenerator(model=model, **settings) if url is None else None
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        """The generator itself."""
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close the connections to a service."""
+        await self.close()
+
+    async def close(self) -> None:
+        """As `TextToVideoGenerator.close`."""
+        if self._remote is not None:
+            await self._remote.client.close()
+
+    async def generate(self, text: str, *, on_progress: OnProgress | None = None, **options: Unpack[Options]) -> Result | RemoteResult:
+        """As `TextToVideoGenerator.generate`; `on_progress` is a plain function, called from the working thread in process."""
+        if self._local is not None:
+            async with self._turn:
+                return await asyncio.to_thread(self._local.generate, text, on_progress=on_progress, **options)
+        job = await self.submit(text, **options)
+        return await self.resume(job.id, on_progress=on_progress)
+
+    async def submit(self, text: str, *, idempotency_key: str | None = None, **options: Unpack[Options]) -> RemoteJob:
+        """As `TextToVideoGenerator.submit`."""
+        return await self._at_service("submit").submit(_wish(text, self._model, options), idempotency_key)
+
+    async def resume(self, job_id: str, *, on_progress: OnProgress | None = None, timeout_s: float | None = None) -> RemoteResult:
+        """As `TextToVideoGenerator.resume`."""
+        return await self._at_service("resume").resume(job_id, on_progress, timeout_s)
+
+    def _at_service(self, verb: str) -> AsyncRemoteGenerator:
+        if self._remote is None:
+            raise InvalidValueError("url", "", f"{verb} needs a service; name its address")
+        return self._remote
+
+
+@contextmanager
+def engine_extra() -> Iterator[None]:
+    """Say how to install what is missing. Raises `RequestError` for a package that is not there."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "cinelet":
+            raise
+        raise RequestError(f"{error.name}: is not installed; pip install 'cinelet[engine]'") from error
+
+
+def _check_place(region: str | None, url: str | None, api_key: str | None, settings: Mapping[str, Any]) -> None:
+    """What cannot be meant: regions before there are any, a key without a service, this process's settings for a service."""
+    if region not in (None, "auto"):
+        raise InvalidValueError("region", region, "must be auto; a service has one region")
+    if url is None and api_key is not None:
+        raise InvalidValueError("api_key", "(hidden)", "is for a service; name its url, or leave it out")
+    if url is not None and settings:
+        raise InvalidValueError(next(iter(settings)), "", "is a setting of this process; a service has its own")
+
+
+def _wish(text: str, model: str | None, options: Options) -> Wish:
+    """What was asked, of the generator's model where the call names none."""
+    said: Options = {"model": model, **options}
+    return make_wish(text, **said)
 
 
 @functools.cache
@@ -219,7 +366,7 @@ def _default_generator() -> TextToVideoGenerator:
     return TextToVideoGenerator()
 
 
-def generate(prompt: str, **options: Any) -> Result:
+def generate(prompt: str, **options: Any) -> Result | RemoteResult:
     """One clip of `prompt`; options as in `TextToVideoGenerator.generate`. The model stays loaded for the next call."""
     return _default_generator().generate(prompt, **options)
 
@@ -233,13 +380,44 @@ def _size_named(resolution: str, card: ModelCard) -> tuple[tuple[int, int] | Non
     return None, [f"resolution: {card.name} does not draw {resolution}; it drew {width}x{height}"]
 
 
-def _frames_of(length_sec: float, fps: int) -> int:
-    if not 0 < length_sec <= 3600:
-        raise InvalidValueError("length_sec", length_sec, "must be a number above 0, at most 3600")
-    return max(1, round(length_sec * fps))
+def open_adapters(settings: Settings) -> Adapters:
+    """The LoRA adapters of a setting: in a folder, or in a bucket of which a folder keeps what was used."""
+    where = settings.loras
+    if where is None or "://" not in where:
+        return Adapters(settings.models_dir / LORAS if where is None else Path(where))
+    from cinelet.storage import open_shelf  # noqa: PLC0415 - needs the server extra
+
+    cache = settings.models_dir / f"{LORAS}-cache"
+    return Adapters(cache, fetch=open_shelf(where, cache).fetch)
 
 
-def _device(name: str) -> torch.device:
+def engine_spec(card: ModelCard, settings: Settings) -> EngineSpec:
+    """The engine of a model as the settings want it."""
+    from cinelet.engine.acceleration import Acceleration  # noqa: PLC0415
+    from cinelet.engine.spec import EngineSpec  # noqa: PLC0415
+
+    device = device_named(settings.device)
+    return EngineSpec(
+        folder=card.folder,
+        device=str(device),
+        dtype=str(dtype_named(settings.dtype, device)).removeprefix("torch."),
+        weights=settings.weights,
+        text_weights=settings.text_weights,
+        num_threads=settings.num_threads,
+        adapters=card.adapters,
+        loras=open_adapters(settings).folder,
+        expert_devices=tuple(settings.expert_devices),
+        options={
+            "memory_limit_bytes": settings.memory_limit_bytes,
+            "acceleration": Acceleration(attention=settings.attention, compile=settings.compile),
+        },
+    )
+
+
+def device_named(name: str) -> torch.device:
+    """The device of a setting; `auto` takes CUDA where there is one. Raises `InvalidValueError`."""
+    import torch  # noqa: PLC0415
+
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
@@ -247,7 +425,10 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _dtype(name: str, device: torch.device) -> torch.dtype:
+def dtype_named(name: str, device: torch.device) -> torch.dtype:
+    """The precision of a setting; `auto` takes float32 on a CPU, bfloat16 on a GPU."""
+    import torch  # noqa: PLC0415
+
     if name == "auto":
         return torch.bfloat16 if device.type == "cuda" else torch.float32
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]

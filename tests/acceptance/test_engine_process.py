@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from cinelet.engine import Engine, load_model
-from cinelet.engine.process import EngineProcess, EngineSpec
+from cinelet.engine.process import EngineProcess
+from cinelet.engine.spec import EngineSpec
 from cinelet.errors import EngineDiedError, InternalError, ModelFilesError
 from cinelet.video import Plan, Video
 from tests.support.checkpoints import make_checkpoint

@@ -119,7 +119,7 @@ BAD = {
     "unknown preset": (["a", "--preset", "magic"], "preset", "draft, standard, final"),
     "unknown model": (["a", "--model", "pockt"], "model", "did you mean pocket"),
     "no such folder": (["a", "--model", "./nowhere"], "model", "holds no checkpoint"),
-    "missing folder": (["a", "-o", "no/such/folder/clip.mp4"], "output", "folder"),
+    "missing folder": (["a", "-o", "no/such/folder/clip.mp4"], "output", "its directory must exist"),
     "unknown suffix": (["a", "-o", "clip.avi"], "output", ".mp4"),
     "folder as output": (["a", "-o", "."], "output", ""),
     "too many clips": (["a", "--clips", "1000"], "clips", "from 1 to 64"),

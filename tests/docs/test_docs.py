@@ -20,8 +20,8 @@ def test_the_tree_in_the_architecture_page_is_the_tree_on_disk() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^  (\w+)[/.]", text.split("```")[1], re.MULTILINE))
     source = ROOT / "src" / "cinelet"
-    parts = {path.stem for path in source.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
-    assert named == parts - {"__init__", "__main__"}
+    parts = {path.stem for path in source.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert named == parts - {"__init__", "__main__", "__pycache__"}
 
 
 def test_the_settings_page_is_the_settings() -> None:

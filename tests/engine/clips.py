@@ -14,9 +14,11 @@ from diffusers import (
     FlowMatchEulerDiscreteScheduler,
     FlowMatchLCMScheduler,
     UniPCMultistepScheduler,
+    WanImageToVideoPipeline,
     WanPipeline,
 )
 from numpy.typing import NDArray
+from PIL import Image
 
 from cinelet.engine import Engine, Trajectory
 from cinelet.video import Plan, Video
@@ -56,9 +58,17 @@ def advance(engine: Engine, trajectory: Trajectory, num_steps: int | None = None
     return trajectory
 
 
-def generate(engine: Engine, plan: Plan, latents_CTHW: NDArray[np.float32] | None = None) -> Video:
+def generate(
+    engine: Engine, plan: Plan, latents_CTHW: NDArray[np.float32] | None = None, image_HWC: NDArray[np.uint8] | None = None
+) -> Video:
     """The clip of a plan that runs alone."""
-    return engine.finish(advance(engine, engine.admit(plan, latents_CTHW)))
+    return engine.finish(advance(engine, engine.admit(plan, latents_CTHW, image_HWC)))
+
+
+def make_image(plan: Plan, seed: int = 0) -> NDArray[np.uint8]:
+    """Coloured blocks of eight pixels at the plan's size."""
+    blocks = np.random.default_rng(seed).integers(0, 256, (plan.height // 8, plan.width // 8, 3), np.uint8)
+    return blocks.repeat(8, axis=0).repeat(8, axis=1)
 
 
 def distance(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> int:
@@ -97,8 +107,8 @@ def recorded_batches(expert: torch.nn.Module) -> Iterator[list[int]]:
         handle.remove()
 
 
-def reference(pipeline: WanPipeline, plan: Plan) -> Video:
-    """What the stock pipeline makes of a plan; `num_frames` must be 4n + 1."""
+def reference(pipeline: WanPipeline | WanImageToVideoPipeline, plan: Plan, image_HWC: NDArray[np.uint8] | None = None) -> Video:
+    """What the stock pipeline makes of a plan; `num_frames` must be 4n + 1. The latents are those that it decodes."""
     config = pipeline.scheduler.config
     schedulers: dict[str, Callable[[], Any]] = {
         "unipc": lambda: UniPCMultistepScheduler.from_config(config, flow_shift=plan.flow_shift),
@@ -113,11 +123,12 @@ def reference(pipeline: WanPipeline, plan: Plan) -> Video:
         scheduler.step = lambda *args, **kwargs: step(*args, generator=generator, **kwargs)
     kept: list[torch.Tensor] = []
 
-    def keep(_: Any, __: int, ___: Any, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        kept[:] = [tensors["latents"]]
-        return tensors
+    def keep(_: torch.nn.Module, inputs: tuple[torch.Tensor]) -> None:
+        kept[:] = inputs
 
     former, pipeline.scheduler = pipeline.scheduler, scheduler
+    handle = pipeline.vae.post_quant_conv.register_forward_pre_hook(keep)
+    start = {} if image_HWC is None else {"image": Image.fromarray(image_HWC)}
     try:
         frames = pipeline(
             prompt=plan.prompt,
@@ -130,8 +141,11 @@ def reference(pipeline: WanPipeline, plan: Plan) -> Video:
             guidance_scale_2=plan.guidance_scale_2 if pipeline.transformer_2 is not None else None,
             generator=generator,
             output_type="np",
-            callback_on_step_end=keep,
+            **start,
         ).frames[0]
     finally:
+        handle.remove()
         pipeline.scheduler = former
-    return Video(frames=(frames * 255).round().astype(np.uint8), plan=plan, latents=kept[0][0].numpy())
+    config = pipeline.vae.config
+    mean, std = (torch.tensor(values)[:, None, None, None] for values in (config.latents_mean, config.latents_std))
+    return Video(frames=(frames * 255).round().astype(np.uint8), plan=plan, latents=((kept[0][0] - mean) / std).numpy())

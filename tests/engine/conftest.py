@@ -8,12 +8,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import WanPipeline, WanTransformer3DModel
+from diffusers import AutoencoderKLWan, WanImageToVideoPipeline, WanPipeline, WanTransformer3DModel
 
 from cinelet.engine import Engine, WanModel, load_model
 from tests.support.checkpoints import make_checkpoint
 
-LAYOUTS = {"dense": {}, "two_experts": {"two_experts": True}, "expanded": {"expand_timesteps": True}}
+LAYOUTS = {
+    "dense": {},
+    "dense_2.1": {"wan21_vae": True},
+    "two_experts": {"two_experts": True, "wan21_vae": True},
+    "expanded": {"expand_timesteps": True},
+}
+"""What tells the architectures apart: the pocket model's, Wan2.1-T2V-1.3B's, T2V-A14B's, TI2V-5B's."""
+
+IMAGE_LAYOUTS = {"expanded": LAYOUTS["expanded"], "channels": {"two_experts": True, "wan21_vae": True, "image_channels": True}}
+"""Those that read a start image: TI2V-5B's, which makes clips without one as well, and I2V-A14B's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,10 +33,21 @@ class Checkpoint:
     model: WanModel
     pipeline: WanPipeline
 
+    @property
+    def image_pipeline(self) -> WanImageToVideoPipeline:
+        """The stock pipeline that begins with an image, of the same parts."""
+        facts = {name: self.pipeline.config[name] for name in ("boundary_ratio", "expand_timesteps")}
+        pipeline = WanImageToVideoPipeline(**self.pipeline.components, **facts)
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline
+
 
 def make_louder(folder: Path) -> None:
-    """Raise the prompt's share in a random transformer, which else hardly hears it: a test must see a wrong prompt."""
+    """Raise the shares of prompt and start image in random weights, which else hardly heed them: a test must see a wrong one."""
     with torch.no_grad():
+        vae = AutoencoderKLWan.from_pretrained(folder / "vae")
+        vae.quant_conv.weight *= 15
+        vae.save_pretrained(folder / "vae")
         for part in folder.glob("transformer*"):
             transformer = WanTransformer3DModel.from_pretrained(part)
             for block in transformer.blocks:
@@ -49,9 +69,9 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checkpoint]:
-    """A checkpoint of each layout: one transformer, two experts, and one timestep a token."""
+    """A checkpoint of each layout."""
     found = {}
-    for name, options in LAYOUTS.items():
+    for name, options in {**LAYOUTS, **IMAGE_LAYOUTS}.items():
         folder = make_checkpoint(tmp_path_factory.mktemp(name), **options)
         make_louder(folder)
         pipeline = WanPipeline.from_pretrained(folder)
@@ -63,6 +83,12 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Checkpoin
 @pytest.fixture(params=list(LAYOUTS))
 def checkpoint(request: pytest.FixtureRequest, checkpoints: dict[str, Checkpoint]) -> Checkpoint:
     """Each layout in turn."""
+    return checkpoints[request.param]
+
+
+@pytest.fixture(params=list(IMAGE_LAYOUTS))
+def image_checkpoint(request: pytest.FixtureRequest, checkpoints: dict[str, Checkpoint]) -> Checkpoint:
+    """Each layout that reads a start image in turn."""
     return checkpoints[request.param]
 
 

@@ -12,6 +12,7 @@ import torch
 from cinelet.engine import Engine
 from cinelet.engine import memory as memory_module
 from cinelet.engine.decoder import LADDER, Rung
+from cinelet.engine.footprint import walk
 from cinelet.errors import OutOfMemoryError, UnavailableError
 from tests.engine.clips import advance, assert_equal_clip, assert_same_clip, distance, generate, make_plan, recorded_batches
 from tests.engine.conftest import Checkpoint
@@ -143,74 +144,100 @@ def test_a_decode_interrupted_in_the_middle_leaves_nothing_behind(engine: Engine
         assert_equal_clip(engine.finish(trajectory), whole)
 
 
-def limits(engine: Engine, **changes: object) -> dict[str, int]:
-    """The predicted peak of each rung."""
-    predicted = engine.memory(make_plan(**changes))
-    return {rung: predicted.peak(rung) for rung in LADDER}
-
-
 SIZE = {"width": 128, "height": 96, "num_frames": 13}
 
 
+@pytest.fixture(scope="module")
+def seer(checkpoints: dict[str, Checkpoint]) -> Engine:
+    """An engine that is asked about memory by many tests: it remembers what it foresaw."""
+    return Engine(checkpoints["dense"].model)
+
+
+@pytest.fixture
+def limited(seer: Engine) -> Iterator[Engine]:
+    """The same, for tests that set its limit."""
+    yield seer
+    seer.memory_limit_bytes = None
+
+
 @pytest.mark.parametrize(("rung", "spare_bytes", "expected"), [("full", 0, "full"), ("full", -1, "frames"), ("frames", -1, "tiles")])
-def test_a_memory_limit_chooses_the_fastest_decode_within_it(
-    checkpoints: dict[str, Checkpoint], rung: Rung, spare_bytes: int, expected: Rung
-) -> None:
-    model = checkpoints["dense"].model
-    peaks = limits(Engine(model), **SIZE)
-    assert peaks["full"] > peaks["frames"] > peaks["tiles"]
-    engine = Engine(model, memory_limit_bytes=peaks[rung] + spare_bytes)
-    plan = make_plan(**SIZE, num_inference_steps=1)
-    assert generate(engine, plan).decode == expected
+def test_a_memory_limit_chooses_the_fastest_decode_within_it(limited: Engine, rung: Rung, spare_bytes: int, expected: Rung) -> None:
+    foreseen = limited.memory(make_plan(**SIZE))
+    assert foreseen.peak("full") > foreseen.peak("frames") > foreseen.peak("tiles")
+    limited.memory_limit_bytes = foreseen.peak(rung) + spare_bytes
+    assert generate(limited, make_plan(**SIZE, num_inference_steps=1)).decode == expected
 
 
-def test_a_plan_over_the_memory_limit_is_refused_before_any_work(checkpoints: dict[str, Checkpoint]) -> None:
-    model = checkpoints["dense"].model
-    limit = min(limits(Engine(model), **SIZE).values()) - 1
-    engine = Engine(model, memory_limit_bytes=limit)
-    with recorded_batches(model.experts[0]) as batches, pytest.raises(OutOfMemoryError) as caught:
-        engine.admit(make_plan(**SIZE))
+def test_a_plan_over_the_memory_limit_is_refused_before_any_work(limited: Engine) -> None:
+    plan = make_plan(**SIZE, prompt="never read")
+    limited.memory_limit_bytes = need = limited.memory(plan).peak("tiles") - 1
+    with recorded_batches(limited.model.experts[0]) as batches, pytest.raises(OutOfMemoryError) as caught:
+        limited.admit(plan)
     assert batches == []
-    assert engine.prompts.num_misses == 0
-    for part in ("128x96", "13 frames", "GiB", "smaller or shorter"):
+    assert not limited.prompts.knows("never read")
+    for part in ("128x96", "13 frames", f"need {(need + 1) / 2**30:.2f} GiB", f"limit is {need / 2**30:.2f} GiB", "smaller or shorter"):
         assert part in caught.value.message
-    engine.admit(make_plan(num_frames=5))
+    limited.admit(make_plan(num_frames=5))
 
 
-def test_the_refusal_names_the_need_and_the_limit(checkpoints: dict[str, Checkpoint]) -> None:
-    engine = Engine(checkpoints["dense"].model, memory_limit_bytes=1 << 30)
-    plan = make_plan(width=1280, height=704, num_frames=81)
-    predicted = engine.memory(plan)
-    need = min(predicted.peak(rung) for rung in LADDER)
-    with pytest.raises(OutOfMemoryError) as caught:
-        engine.admit(plan)
-    assert f"need {need / 2**30:.2f} GiB" in caught.value.message
-    assert "limit is 1.00 GiB" in caught.value.message
-
-
-@pytest.mark.parametrize("num_frames", [1, 5, 9, 25, 29, 81, 161])
-def test_each_rung_of_the_ladder_needs_no_more_memory_than_the_one_before(engine: Engine, num_frames: int) -> None:
-    predicted = engine.memory(make_plan(width=832, height=480, num_frames=num_frames))
+@pytest.mark.parametrize("num_frames", [1, 9, 161])
+def test_each_rung_of_the_ladder_needs_no_more_memory_than_the_one_before(seer: Engine, num_frames: int) -> None:
+    predicted = seer.memory(make_plan(width=832, height=480, num_frames=num_frames))
     assert predicted.decode["full"] >= predicted.decode["frames"] >= predicted.decode["tiles"]
 
 
-def test_the_prediction_grows_with_all_that_costs_memory(engine: Engine) -> None:
-    base = engine.memory(make_plan())
-    for change in ({"width": 96}, {"height": 64}, {"num_frames": 17}):
-        larger = engine.memory(make_plan(**change))
+def test_the_prediction_grows_with_all_that_costs_memory(seer: Engine) -> None:
+    large = {"width": 416, "height": 240, "num_frames": 17}
+    base = seer.memory(make_plan(**large))
+    for change in ({"width": 832}, {"num_frames": 33}):
+        larger = seer.memory(make_plan(**{**large, **change}))
         assert larger.denoise > base.denoise
-        assert larger.decode["full"] > base.decode["full"]
+        assert larger.decode["tiles"] > base.decode["tiles"]  # on a CPU larger convolutions may borrow less: torch takes another back end
         assert larger.resident == base.resident
-    assert engine.memory(make_plan(), group_size=4).denoise == 4 * base.denoise
-    assert base.denoise == 2 * engine.memory(make_plan(guidance_scale=1.0)).denoise
-    engine.denoiser.join_guidance = False
-    assert base.denoise == 2 * engine.memory(make_plan()).denoise
+    pair = seer.memory(make_plan(**large), group_size=2)
+    assert seer.memory(make_plan(**large), group_size=4).denoise > pair.denoise > base.denoise
+    unguided = seer.memory(make_plan(**large, guidance_scale=1.0))
+    assert base.denoise > unguided.denoise
+    seer.denoiser.join_guidance = False
+    assert seer.memory(make_plan(**large)).denoise == unguided.denoise
+    seer.denoiser.join_guidance = True
 
 
 def test_the_weights_of_the_prediction_are_the_weights_as_loaded(checkpoint: Checkpoint) -> None:
     pipeline = checkpoint.pipeline
     parts = [pipeline.text_encoder, pipeline.vae, pipeline.transformer, *([pipeline.transformer_2] if pipeline.transformer_2 else [])]
     assert checkpoint.model.weights_bytes == sum(4 * p.numel() for part in parts for p in part.parameters())
+
+
+def test_half_the_precision_takes_less_to_decode(seer: Engine) -> None:
+    full, half = (seer.memory(make_plan(**SIZE, vae=tier)) for tier in ("full", "half"))
+    assert half.decode["frames"] < full.decode["frames"]
+
+
+def test_a_long_clip_needs_no_more_than_its_window_and_its_frames(seer: Engine) -> None:
+    short, long = (seer.memory(make_plan(width=64, height=64, num_frames=n, window_frames=17)) for n in (65, 321))
+    assert long.denoise == short.denoise
+    assert long.decode["full"] - short.decode["full"] <= 1.05 * (321 - 65) * 64 * 64 * 3
+
+
+def test_a_walk_counts_what_lives_at_once_and_what_a_convolution_borrows() -> None:
+    convolution = torch.nn.Conv3d(64, 32, 3, device="meta")
+    x = torch.empty(1, 64, 16, 34, 34, device="meta")
+    result_bytes = 32 * 14 * 32 * 32 * 4
+
+    def work() -> Iterator[torch.Tensor]:
+        first = convolution(x)
+        yield first + 1
+
+    assert walk(work, on_cpu=False) == 2 * result_bytes
+    assert walk(work, on_cpu=True) == max(2 * result_bytes, result_bytes + x.numel() * 4), "oneDNN copies the input"
+
+
+def test_the_frugal_mode_leaves_frames_alone(engine: Engine) -> None:
+    trajectory = advance(engine, engine.admit(make_plan()))
+    usual = engine.finish(trajectory)
+    with memory_module.frugal(torch.device("cpu")):
+        assert_equal_clip(engine.finish(trajectory), usual)
 
 
 def test_a_clip_reports_the_memory_it_took(engine: Engine) -> None:

@@ -15,7 +15,8 @@ from safetensors.torch import load_file, save_file
 from cinelet.engine import Engine, load_model
 from cinelet.errors import CineletError, ModelFilesError
 from tests.engine.clips import advance, assert_equal_clip, assert_same_clip, generate, make_plan, reference
-from tests.engine.conftest import Checkpoint
+from tests.engine.conftest import Checkpoint, make_louder
+from tests.support.checkpoints import make_checkpoint
 
 CPU = torch.device("cpu")
 WEIGHTS = {
@@ -193,20 +194,21 @@ def test_another_boundary_is_followed(checkpoints: dict[str, Checkpoint], folder
     assert_same_clip(generate(Engine(load_model(folder, CPU)), make_plan()), expected)
 
 
-def test_half_precision_is_near_to_full_and_resumes_exactly(checkpoints: dict[str, Checkpoint], tmp_path: Path) -> None:
-    checkpoint = checkpoints["two_experts"]
-    model = load_model(checkpoint.folder, CPU, torch.bfloat16)
+def test_half_precision_is_near_to_full_and_resumes_exactly(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path / "model", two_experts=True)
+    make_louder(folder)
+    model, whole = load_model(folder, CPU, torch.bfloat16), load_model(folder, CPU)
     engine, plan = Engine(model), make_plan()
     assert {p.dtype for p in model.vae.parameters()} == {torch.float32}
     assert {p.dtype for expert in model.experts for p in expert.proj_out.parameters()} == {torch.bfloat16}
-    assert model.weights_bytes < checkpoint.model.weights_bytes
+    assert model.weights_bytes < whole.weights_bytes
     trajectory = advance(engine, engine.admit(plan), 3)
     assert trajectory.latents_CTHW.dtype == torch.float32
     trajectory.save(tmp_path / "clip")
     video = engine.finish(advance(engine, trajectory))
     assert_equal_clip(engine.finish(advance(engine, engine.resume(tmp_path / "clip"))), video)
-    full = generate(Engine(checkpoint.model), plan)
-    other = generate(Engine(checkpoint.model), make_plan(guidance_scale=5.0))
+    full = generate(Engine(whole), plan)
+    other = generate(Engine(whole), make_plan(guidance_scale=5.0))
     assert abs(video.latents - full.latents).mean() < 0.2 * abs(other.latents - full.latents).mean()
 
 

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from cinelet.engine import Engine
+from cinelet.models import Catalogue
 from cinelet.video import SAMPLERS
-from tests.engine.clips import assert_equal_clip, assert_other_clip, assert_same_clip, generate, make_plan, reference
-from tests.engine.conftest import Checkpoint
+from tests.engine.clips import assert_equal_clip, assert_other_clip, assert_same_clip, generate, make_image, make_plan, reference
+from tests.engine.conftest import IMAGE_LAYOUTS, LAYOUTS, Checkpoint
+
+ARCHITECTURES = {
+    "pocket": "dense",
+    "wan2.1-t2v-1.3b": "dense_2.1",
+    "wan2.2-ti2v-5b": "expanded",
+    "wan2.2-t2v-a14b": "two_experts",
+    "fastwan2.2-ti2v-5b": "expanded",
+}
+"""Model of the catalogue → the layout here that has its architecture."""
+
+
+def test_the_architecture_of_every_model_of_the_catalogue_is_compared_here(tmp_path: Path) -> None:
+    cards = {card.name: card for card in Catalogue(tmp_path).list()}
+    layouts = {name: ARCHITECTURES.get(card.base or name, "none") for name, card in cards.items()}
+    assert {name: layout for name, layout in layouts.items() if layout not in LAYOUTS} == {}
+    takers = {name: layouts[name] for name, card in cards.items() if card.takes_image}
+    assert {name: layout for name, layout in takers.items() if layout not in IMAGE_LAYOUTS} == {}
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -18,6 +38,25 @@ def test_each_sampler_gives_the_reference_clip(
 ) -> None:
     plan = make_plan(sampler=sampler, guidance_scale=guidance_scale, guidance_scale_2=guidance_scale_2)
     assert_same_clip(generate(Engine(checkpoint.model), plan), reference(checkpoint.pipeline, plan))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize(("guidance_scale", "guidance_scale_2"), [(4.0, 2.5), (1.0, 1.0)])
+def test_a_start_image_gives_the_reference_clip(
+    image_checkpoint: Checkpoint, sampler: str, guidance_scale: float, guidance_scale_2: float
+) -> None:
+    plan = make_plan(sampler=sampler, guidance_scale=guidance_scale, guidance_scale_2=guidance_scale_2, image="a digest")
+    image_HWC = make_image(plan)
+    clip = generate(Engine(image_checkpoint.model), plan, image_HWC=image_HWC)
+    assert_same_clip(clip, reference(image_checkpoint.image_pipeline, plan, image_HWC))
+
+
+@pytest.mark.parametrize(("width", "height", "num_frames"), [(16, 16, 1), (32, 64, 5), (80, 48, 17)])
+def test_a_start_image_of_any_size_gives_the_reference_clip(image_checkpoint: Checkpoint, width: int, height: int, num_frames: int) -> None:
+    plan = make_plan(width=width, height=height, num_frames=num_frames, num_inference_steps=3, image="a digest")
+    image_HWC = make_image(plan)
+    clip = generate(Engine(image_checkpoint.model), plan, image_HWC=image_HWC)
+    assert_same_clip(clip, reference(image_checkpoint.image_pipeline, plan, image_HWC))
 
 
 def test_timesteps_are_given_as_the_checkpoint_wants_them(checkpoint: Checkpoint) -> None:

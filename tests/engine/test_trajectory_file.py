@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from cinelet.engine import Engine
 from cinelet.engine import trajectory as trajectory_module
 from cinelet.errors import ConflictError, ModelFilesError, UnavailableError
+from cinelet.video import LoraUse, Plan
 from tests.engine.clips import advance, assert_equal_clip, generate, make_plan
 
 PLAN = make_plan(sampler="unipc")
@@ -210,6 +211,10 @@ def test_a_plan_survives_the_file_with_every_field(engine: Engine, tmp_path: Pat
     plan = make_plan(
         prompt='一只 "red" \\ 🐈\n', negative_prompt="模糊", seed=2**63 - 1, variation_seed=12, variation_strength=0.1, flow_shift=0.1 + 0.2
     )
-    assert all(getattr(plan, f.name) != f.default for f in dataclasses.fields(plan))
     engine.admit(plan).save(tmp_path / "clip")
     assert engine.resume(tmp_path / "clip").plan == plan
+    full = dataclasses.replace(
+        plan, loras=(LoraUse("ink", 0.5, "ab"),), vae="half", step_cache="mild", timesteps=(1000.0, 757.5), image="cd", window_frames=17
+    )
+    assert all(getattr(full, f.name) != f.default for f in dataclasses.fields(full))
+    assert Plan(**json.loads(json.dumps(dataclasses.asdict(full)))) == full

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinelet.errors import InvalidValueError, NotFoundError
-from cinelet.models import Catalogue, plan
+from cinelet.models import Catalogue, ModelCard, plan
 from cinelet.video import VideoRequest
 
 CATALOGUE = Catalogue(Path("/nowhere"))
@@ -38,6 +39,22 @@ def test_two_experts_have_their_own_scales_unless_one_is_asked_for() -> None:
     assert (plan(VideoRequest(prompt="x"), A14B).guidance_scale, plan(VideoRequest(prompt="x"), A14B).guidance_scale_2) == (4.0, 3.0)
     assert plan(VideoRequest(prompt="x", guidance_scale=6.0), A14B).guidance_scale_2 == 6.0
     assert plan(VideoRequest(prompt="x", guidance_scale=6.0, guidance_scale_2=2.0), A14B).guidance_scale_2 == 2.0
+
+
+@pytest.mark.parametrize(("num_frames", "window_frames"), [(None, 0), (1, 0), (17, 0), (18, 17), (161, 17)])
+def test_only_a_clip_longer_than_the_model_was_trained_on_has_windows(num_frames: int | None, window_frames: int) -> None:
+    assert plan(VideoRequest(prompt="x", num_frames=num_frames), POCKET).window_frames == window_frames
+
+
+def test_a_model_without_windows_sees_every_length_at_once() -> None:
+    assert plan(VideoRequest(prompt="x", num_frames=161), replace(POCKET, window_frames=0)).window_frames == 0
+
+
+@pytest.mark.parametrize("card", CATALOGUE.list(), ids=lambda card: card.name)
+def test_the_longest_clip_of_each_model_is_ten_of_its_windows(card: ModelCard) -> None:
+    assert card.max_frames == 10 * (card.window_frames - 1) + 1
+    with pytest.raises(InvalidValueError, match=f"num_frames: {card.max_frames + 1}.*{card.name} makes 1 to {card.max_frames} frames"):
+        plan(VideoRequest(prompt="x", num_frames=card.max_frames + 1), card)
 
 
 def test_a_drawn_seed_is_recorded_and_differs() -> None:

@@ -74,7 +74,7 @@ def make_judge(model: str) -> Judge:
     """A catalogue model, or the checkpoint in a folder, on the CPU, and the shipped classifier."""
     catalogue = Catalogue(load_settings().models_dir)
     card = catalogue.get(model) if model in {card.name for card in catalogue.list()} else card_of_folder(Path(model))
-    return Judge(card, Engine(load_model(card.folder, torch.device("cpu")), max_group=BATCH), load_classifier())
+    return Judge(card, Engine(load_model(card.folder, torch.device("cpu"), adapters=card.adapters), max_group=BATCH), load_classifier())
 
 
 def as_lines(result: Mapping[str, Any]) -> str:

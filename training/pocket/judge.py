@@ -29,7 +29,7 @@ Accuracies = dict[str, float | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How clips are generated, beside their prompts and seeds; `guidance_scale` None is the model's own."""
+    """How clips are generated, beside prompts and seeds; `guidance_scale` None is the model's own. A distilled model has its own way."""
 
     steps: int = 16
     sampler: SamplerName = "unipc"
@@ -38,15 +38,16 @@ class Settings:
 
 def plan_of(row: Row, card: ModelCard, settings: Settings) -> Plan:
     """The plan of one row's clip: the world's size and length, seeded by the row's number."""
+    own_way = {} if card.timesteps else asdict(settings)
     request = VideoRequest(
         prompt=row.prompt,
         width=WIDTH,
         height=HEIGHT,
         num_frames=NUM_FRAMES,
         fps=FPS,
-        num_inference_steps=settings.steps,
-        sampler=settings.sampler,
-        guidance_scale=settings.guidance_scale,
+        num_inference_steps=own_way.get("steps"),
+        sampler=own_way.get("sampler"),
+        guidance_scale=own_way.get("guidance_scale"),
         seed=row.number,
     )
     return plan(request, card)

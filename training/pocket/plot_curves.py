@@ -1,4 +1,4 @@
-"""Draws the training curves of all runs as one picture.
+"""Draws the training curves of the runs that are there as one picture.
 
 python -m training.pocket.plot_curves --runs runs/pocket --out docs/images/pocket_training.png
 """
@@ -39,8 +39,9 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/pocket"))
     parser.add_argument("--out", type=Path, default=Path("docs/images/pocket_training.png"))
     args = parser.parse_args()
-    figure, axes = plt.subplots(1, len(PANELS), figsize=(14, 3), constrained_layout=True)
-    for axis, (folder, key, title) in zip(axes, PANELS, strict=True):
+    panels = [panel for panel in PANELS if read(args.runs / panel[0], panel[1])[0]]
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.5 * len(panels), 3), constrained_layout=True, squeeze=False)
+    for axis, (folder, key, title) in zip(axes[0], panels, strict=True):
         axis.plot(*read(args.runs / folder, key), color="#3465a4")
         axis.set(title=title, xlabel="step")
         if key == "loss":

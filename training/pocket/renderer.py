@@ -45,9 +45,9 @@ class Pose:
 
 def pose_at(motion: str, t: float, rng: random.Random) -> Pose:
     """The pose at `t` in 0..1; draws the same few numbers from `rng` for every `t`, so pass a fresh copy each time."""
-    x0, y0 = 0.5 + rng.uniform(-0.09, 0.09), 0.56 + rng.uniform(-0.05, 0.05)
-    size = 0.25 * rng.uniform(0.9, 1.12)
-    phase = rng.uniform(0, 2 * pi)
+    x0, y0 = 0.5 + rng.uniform(-0.03, 0.03), 0.56 + rng.uniform(-0.02, 0.02)
+    size = 0.27 * rng.uniform(0.97, 1.03)
+    phase = rng.uniform(-0.25, 0.25) + rng.choice((0.0, pi))
     travel = 2 * t - 1
     match motion:
         case "left":
@@ -62,7 +62,7 @@ def pose_at(motion: str, t: float, rng: random.Random) -> Pose:
             hop = abs(sin(2 * pi * t + phase / 2))
             return Pose(x0, 0.7 - 0.36 * hop, size * 0.88, stretch=0.78 + 0.3 * min(1.0, 2 * hop))
         case "spinning":
-            return Pose(x0, y0, size, angle=-2 * pi * 1.25 * t + phase)
+            return Pose(x0, y0, size, angle=-2 * pi * 0.75 * t + phase / 4)
         case "growing":
             return Pose(x0, y0, size * (0.42 + 0.95 * t))
         case "dancing":

@@ -48,6 +48,7 @@ SHIFT = 2.0
 EMPTY_SHARE = 0.1
 MAX_CAPTION = 40
 """Tokens of a caption that are read in training; longer ones are cut, which is rare."""
+MOVING_WEIGHT = 5.0
 NUM_STATISTICS = 2000
 WARMUP = 100
 LONGEST_STEP_S = 5.0
@@ -77,17 +78,35 @@ def statistics(latents: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     return sample.mean((0, 2, 3, 4)).view(-1, 1, 1, 1), sample.std((0, 2, 3, 4)).view(-1, 1, 1, 1)
 
 
-class Captioner:
-    """Scenes → prompt embeddings through the frozen text encoder."""
+def weights(clip: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+    """How much each place of `clip` counts in the loss, `[B, 1, 1, H, W]`: up to `MOVING_WEIGHT` times more where something moves.
 
-    def __init__(self, folder: Path) -> None:
+    Four fifths of a clip are a still place that is learnt soon. Near pure noise all places count alike: there the subject may
+    still be anywhere, and a weight that knows where it is would teach the network to draw it everywhere.
+    """
+    moves = clip[:, :, 1:].std(2).mean(1)
+    moves = moves / moves.amax((1, 2), keepdim=True).clamp_min(1e-6)
+    return 1 + (MOVING_WEIGHT - 1) * (1 - sigma) * moves[:, None, None]
+
+
+class Captioner:
+    """Scenes → prompt embeddings through the frozen text encoder; `empty_share` of the prompts are empty."""
+
+    def __init__(self, folder: Path, empty_share: float = EMPTY_SHARE) -> None:
+        self.empty_share = empty_share
         self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder / "tokenizer")
         self.encoder = UMT5EncoderModel.from_pretrained(folder / "text_encoder").eval()
 
-    @torch.no_grad()
     def __call__(self, indices: list[int], rng: random.Random) -> tuple[torch.Tensor, torch.Tensor]:
         """Embeddings `[B, L, D]` and token scores `[B, 1, 1, L]` of one caption a clip, always of one length; some are empty."""
-        texts = ["" if rng.random() < EMPTY_SHARE else caption(scene_of(index), rng, ("en", "zh")[rng.random() < 0.5]) for index in indices]
+        languages = ("en", "zh")
+        return self.embed(
+            ["" if rng.random() < self.empty_share else caption(scene_of(i), rng, languages[rng.random() < 0.5]) for i in indices]
+        )
+
+    @torch.no_grad()
+    def embed(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `__call__`, of given texts."""
         ids, mask = tokenise(self.tokenizer, texts)
         hidden = self.encoder(ids, mask).last_hidden_state
         prompts = fold([hidden[i, : min(MAX_CAPTION, int(mask[i].sum()))] for i in range(len(texts))])
@@ -142,13 +161,14 @@ def main() -> None:
         with torch.autocast("cpu", torch.bfloat16):
             processor.bias_B11L = bias.bfloat16()
             velocity = model((1 - s) * clip + s * noise, sigma * 1000, embeds, return_dict=False)[0]
-        loss = F.mse_loss(velocity.float(), noise - clip)
+        error = (velocity.float() - (noise - clip)).square()
+        loss = (weights(clip, s) * error).mean()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step(args.lr * min((step + 1) / WARMUP, cosine(spent_s / budget_s)))
         step += 1
         average.update(model, step)
-        total, since = total + loss.item(), since + 1
+        total, since = total + error.detach().mean().item(), since + 1
         if step % 50 == 0:
             run.log(step=step, loss=total / since, clips_per_s=50 * args.batch / (time.monotonic() - began))
             total, since, began = 0.0, 0, time.monotonic()

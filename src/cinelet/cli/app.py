@@ -9,9 +9,20 @@ from rich.console import Console
 from rich.markup import escape
 
 from cinelet import __version__
+from cinelet.cli.batch import batch
+from cinelet.cli.cost import cost
 from cinelet.cli.doctor import doctor
+from cinelet.cli.export import export
+from cinelet.cli.forecast import forecast
 from cinelet.cli.generate import generate
+from cinelet.cli.jobs import jobs
+from cinelet.cli.keys import keys
+from cinelet.cli.load import load
+from cinelet.cli.loras import loras
 from cinelet.cli.models import models
+from cinelet.cli.scale import scale
+from cinelet.cli.serve import gateway, serve, worker
+from cinelet.cli.simulate import simulate
 from cinelet.errors import CineletError, ConflictError, ModelFilesError, NotFoundError, RequestError
 
 CALLERS_FAULT = (RequestError, NotFoundError, ConflictError, ModelFilesError)
@@ -24,7 +35,20 @@ app = typer.Typer(
 )
 app.command()(generate)
 app.command()(doctor)
+app.command()(batch)
+app.command()(export)
+app.command()(load)
+app.command()(forecast)
+app.command()(simulate)
+app.command()(cost)
+app.command()(serve)
+app.command()(gateway)
+app.command()(worker)
+app.add_typer(keys, name="keys")
 app.add_typer(models, name="models")
+app.add_typer(loras, name="loras")
+app.add_typer(jobs, name="jobs")
+app.add_typer(scale, name="scale")
 
 
 @app.callback(invoke_without_command=True)

@@ -17,14 +17,16 @@ from numpy.typing import NDArray
 
 Rung = Literal["full", "frames", "tiles"]
 LADDER: tuple[Rung, ...] = ("full", "frames", "tiles")
-"""`full`: all later latent frames in one pass; `frames`: one latent frame a pass; `tiles`: overlapping tiles as well."""
+"""`full`: all later latent frames in one pass (of a long clip a window's); `frames`: one a pass; `tiles`: overlapping tiles as well."""
 
 TILE_PIXELS, TILE_STRIDE = 256, 192
 """Side and distance of tiles in pixels, the reference's own defaults; smaller clips use half their own size."""
 
 
 class Decoder:
-    """The autoencoder's decoding half for one model."""
+    """The autoencoder's decoding half for one model, in the type of its weights."""
+
+    ladder = LADDER
 
     def __init__(self, vae: Any) -> None:
         self._vae = vae
@@ -35,32 +37,33 @@ class Decoder:
 
     @torch.no_grad()
     def decode(
-        self, latents_CTHW: torch.Tensor, num_frames: int, rung: Rung = "full", on_part: Callable[[float], None] | None = None
+        self,
+        latents_CTHW: torch.Tensor,
+        num_frames: int,
+        rung: Rung = "full",
+        on_part: Callable[[float], None] | None = None,
+        max_pass: int = 0,
     ) -> NDArray[np.uint8]:
-        """Frames uint8 `[num_frames, H, W, C]`; `on_part` hears the finished share after each pass."""
-        latents_BCTHW = self.denormalise(latents_CTHW)
-        parts = self._decode_tiles(latents_BCTHW) if rung == "tiles" else self._decode_passes(latents_BCTHW, whole=rung == "full")
-        frames: list[NDArray[np.uint8]] = []
-        done = 0
-        for part_TCHW in parts:
-            frames.append(to_uint8(part_TCHW))
-            done += len(part_TCHW)
-            if on_part:
-                on_part(min(1.0, done / num_frames))
-        return np.concatenate(frames)[:num_frames]
+        """Frames uint8 `[num_frames, H, W, C]`; `on_part` hears the finished share after each pass.
+
+        `max_pass` bounds the latent frames of one pass on the first rung (0: no bound), so that a long clip needs no more than a short one.
+        """
+        latents_BCTHW = self.denormalise(latents_CTHW).to(self._vae.dtype)
+        longest = (max_pass or latents_BCTHW.shape[2]) if rung == "full" else 1
+        parts = self._decode_tiles(latents_BCTHW) if rung == "tiles" else self._decode_passes(latents_BCTHW, longest)
+        return collect(parts, num_frames, on_part)
 
     def denormalise(self, latents_CTHW: torch.Tensor) -> torch.Tensor:
         """The latents in the autoencoder's own scale, float32, with a batch axis."""
         return latents_CTHW.float()[None] * self._std + self._mean
 
-    def _decode_passes(self, latents_BCTHW: torch.Tensor, *, whole: bool) -> Iterator[torch.Tensor]:
+    def _decode_passes(self, latents_BCTHW: torch.Tensor, longest: int) -> Iterator[torch.Tensor]:
         vae = self._vae
         x = vae.post_quant_conv(latents_BCTHW)
-        rest = x.shape[2] - 1
-        sizes = [1] + ([rest] if whole and rest else [1] * rest)
+        parts = (x[:, :, :1], *x[:, :, 1:].split(longest, dim=2)) if x.shape[2] > 1 else (x,)
         vae.clear_cache()
         try:
-            for i, part in enumerate(x.split(sizes, dim=2)):
+            for i, part in enumerate(parts):
                 pixels = vae.decoder(part, feat_cache=vae._feat_map, feat_idx=[0], first_chunk=i == 0)
                 yield self._to_pixels(pixels)
         finally:
@@ -70,8 +73,7 @@ class Decoder:
         vae = self._vae
         scale = vae.config.scale_factor_spatial
         height, width = (side * scale for side in latents_BCTHW.shape[-2:])
-        tile = max(4 * scale, min(TILE_PIXELS, max(height, width) // 2 // scale * scale))
-        stride = max(scale, tile * TILE_STRIDE // TILE_PIXELS // scale * scale)
+        tile, stride = tile_sides(height // scale, width // scale, scale)
         vae.enable_tiling(tile, tile, stride, stride)
         try:
             yield vae.decode(latents_BCTHW, return_dict=False)[0][0].transpose(0, 1)
@@ -92,11 +94,36 @@ class Decoder:
         return to_uint8(pixels)
 
 
+def collect(parts_TCHW: Iterator[torch.Tensor], num_frames: int, on_part: Callable[[float], None] | None) -> NDArray[np.uint8]:
+    """The first `num_frames` frames, uint8 `[T, H, W, C]`, of pixels that come in parts."""
+    frames: NDArray[np.uint8] = np.empty(0, np.uint8)
+    done = 0
+    for part_TCHW in parts_TCHW:
+        part = to_uint8(part_TCHW[: num_frames - done])
+        if done == 0:
+            frames = np.empty((num_frames, *part.shape[1:]), np.uint8)
+        frames[done : done + len(part)] = part
+        done += len(part)
+        if on_part:
+            on_part(done / num_frames)
+    return frames
+
+
 def to_uint8(pixels_TCHW: torch.Tensor) -> NDArray[np.uint8]:
     """Pixels in -1..1 to uint8 `[T, H, W, C]`, rounded to the nearest as diffusers' video processor exports them."""
-    scaled = pixels_TCHW.clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
-    result: NDArray[np.uint8] = scaled.permute(0, 2, 3, 1).cpu().numpy()
+    result: NDArray[np.uint8] = quantise(pixels_TCHW).permute(0, 2, 3, 1).cpu().numpy()
     return result
+
+
+def quantise(pixels_TCHW: torch.Tensor) -> torch.Tensor:
+    """Pixels in -1..1 to uint8 of the same axes."""
+    return pixels_TCHW.float().clamp(-1, 1).add(1).mul(127.5).round().to(torch.uint8)
+
+
+def tile_sides(height: int, width: int, scale: int) -> tuple[int, int]:
+    """Side and distance of tiles in pixels for latents of so many rows and columns, each of `scale` pixels."""
+    tile = max(4 * scale, min(TILE_PIXELS, max(height, width) // 2 * scale))
+    return tile, max(scale, tile * TILE_STRIDE // TILE_PIXELS // scale * scale)
 
 
 def fit_projection(decoder: Decoder, side: int = 16, num_samples: int = 8) -> torch.Tensor:

@@ -11,8 +11,7 @@ import multiprocessing
 import os
 import signal
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from math import prod
 from multiprocessing.connection import Connection
 from multiprocessing.shared_memory import SharedMemory
@@ -20,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cinelet.engine.engine import Engine
-from cinelet.engine.model import load_model
+from cinelet.engine.spec import EngineSpec, open_engine
 from cinelet.engine.trajectory import Trajectory
 from cinelet.errors import CineletError, EngineDiedError, InternalError
 from cinelet.video import Plan, Video
@@ -32,17 +30,6 @@ from cinelet.video import Plan, Video
 START_TIMEOUT_S = 1800.0
 """Loading the largest checkpoints from a slow disk has been seen to take 23 minutes (DFloat11 issue 25)."""
 STOP_TIMEOUT_S = 10.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class EngineSpec:
-    """What a child needs to load its engine; values only, so that it survives the spawn."""
-
-    folder: Path
-    device: str = "cpu"
-    dtype: str = "float32"
-    num_threads: int = 0
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class EngineProcess:
@@ -91,9 +78,9 @@ class EngineProcess:
         """The child's process id, or None."""
         return None if self._process is None else self._process.pid
 
-    def admit(self, name: str, plan: Plan) -> None:
-        """Begin a trajectory under `name`."""
-        self._call("admit", name, plan)
+    def admit(self, name: str, plan: Plan, image_HWC: NDArray[np.uint8] | None = None) -> None:
+        """Begin a trajectory under `name`, with the pixels of the start image that its plan names."""
+        self._call("admit", name, plan, image_HWC)
 
     def resume(self, name: str, path: Path) -> int:
         """Continue a saved trajectory under `name`; returns its finished steps."""
@@ -101,7 +88,10 @@ class EngineProcess:
         return step
 
     def step(self, names: Sequence[str], timeout_s: float | None = None) -> dict[str, int]:
-        """Advance these trajectories by one step each, in as few forwards as their shapes allow; returns finished steps by name."""
+        """Advance these trajectories by one step each, in as few forwards as their shapes allow; returns finished steps by name.
+
+        Where the two experts cannot lie on the device together, those that want the other one wait for their turn (`Phases`).
+        """
         steps: dict[str, int] = self._call("step", list(names), timeout_s=timeout_s)
         return steps
 
@@ -176,8 +166,8 @@ class _Servant:
         self._send_event = send_event
         self._trajectories: dict[str, Trajectory] = {}
 
-    def admit(self, name: str, plan: Plan) -> None:
-        self._trajectories[name] = self._engine.admit(plan)
+    def admit(self, name: str, plan: Plan, image_HWC: NDArray[np.uint8] | None) -> None:
+        self._trajectories[name] = self._engine.admit(plan, image_HWC=image_HWC)
 
     def resume(self, name: str, path: Path) -> int:
         self._trajectories[name] = self._engine.resume(path)
@@ -207,6 +197,9 @@ class _Servant:
             "stage_durations_s": video.stage_durations_s,
             "peak_memory_bytes": video.peak_memory_bytes,
             "decode": video.decode,
+            "speed_path": video.speed_path,
+            "precision": video.precision,
+            "placement": video.placement,
             "latents": video.latents,
         }
 
@@ -215,10 +208,7 @@ def _serve(commands: Connection, spec: EngineSpec) -> None:
     """The child's life: load, then answer one command after the other until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        if spec.num_threads:
-            torch.set_num_threads(spec.num_threads)
-        model = load_model(spec.folder, torch.device(spec.device), getattr(torch, spec.dtype))
-        servant = _Servant(Engine(model, **spec.options), lambda value: commands.send(("event", value)))
+        servant = _Servant(open_engine(spec), lambda value: commands.send(("event", value)))
         commands.send(("done", None))
         while True:
             verb, args = commands.recv()

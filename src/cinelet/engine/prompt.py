@@ -28,6 +28,10 @@ class PromptEncoder:
         self.num_hits = 0
         self.num_misses = 0
 
+    def knows(self, prompt: str) -> bool:
+        """Whether the encoder is not needed for this prompt."""
+        return prompt in self._known
+
     @torch.no_grad()
     def encode(self, prompt: str) -> torch.Tensor:
         """Embeddings `[L, D]` of the prompt's `L <= 512` tokens, end token included. Shared with the cache: do not write."""

@@ -6,7 +6,7 @@ model outputs, so its state is part of a checkpoint: the latents alone would fal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,14 +71,27 @@ SOLVERS: dict[SamplerName, Solver] = {
 class Sampler:
     """One trajectory's walk over the noise levels. Owned by its trajectory, never shared.
 
-    `config` is the checkpoint's scheduler configuration; `timesteps` are on `device`, largest first.
+    `config` is the checkpoint's scheduler configuration; the attribute `timesteps` is on `device`, largest first. The argument are
+    the noise levels of a distilled model, taken as they are: they replace the number of steps and the shift.
     """
 
-    def __init__(self, name: SamplerName, config: Config, num_steps: int, flow_shift: float, device: torch.device) -> None:
+    def __init__(
+        self,
+        name: SamplerName,
+        config: Config,
+        num_steps: int,
+        flow_shift: float,
+        device: torch.device,
+        *,
+        timesteps: Sequence[float] = (),
+    ) -> None:
         self.name = name
         self._solver = SOLVERS[name]
-        self._scheduler = self._solver.make(config, flow_shift)
-        self._scheduler.set_timesteps(num_steps, device=device)
+        self._scheduler = self._solver.make(config, 1.0 if timesteps else flow_shift)
+        if timesteps:
+            self._scheduler.set_timesteps(sigmas=[t / config["num_train_timesteps"] for t in timesteps], device=device)
+        else:
+            self._scheduler.set_timesteps(num_steps, device=device)
         self._scheduler.set_begin_index(0)
         self.num_train_timesteps: int = self._scheduler.config.num_train_timesteps
         self.timesteps: torch.Tensor = self._scheduler.timesteps
@@ -88,6 +101,11 @@ class Sampler:
     def num_steps(self) -> int:
         """How many steps the walk has."""
         return len(self.timesteps)
+
+    @property
+    def is_stochastic(self) -> bool:
+        """Whether each step draws noise of its own."""
+        return self._solver.is_stochastic
 
     @property
     def is_done(self) -> bool:
@@ -101,7 +119,7 @@ class Sampler:
 
     def step(self, velocity: torch.Tensor, latents: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """The latents one noise level lower; all tensors float32 of one shape with a leading batch axis of 1."""
-        extra = {"generator": generator} if self._solver.is_stochastic else {}
+        extra = {"generator": generator} if self.is_stochastic else {}
         result: torch.Tensor = self._scheduler.step(velocity, self.timestep, latents, return_dict=False, **extra)[0]
         self.step_index += 1
         return result

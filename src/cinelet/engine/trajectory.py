@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 
 from cinelet.draft import Draft, explained
 from cinelet.engine.sampler import Sampler
+from cinelet.engine.step_cache import VelocityCache
 from cinelet.errors import ConflictError, ModelFilesError
 from cinelet.video import Plan
 
@@ -32,6 +33,7 @@ class Mark:
     latents_CTHW: torch.Tensor
     sampler: tuple[dict[str, torch.Tensor], dict[str, int]]
     generator: torch.Tensor
+    cache: VelocityCache | None
 
 
 @dataclass(eq=False)
@@ -40,6 +42,8 @@ class Trajectory:
 
     `latents_CTHW` float32 on the engine's device; `prompt_LD` and `negative_LD` unpadded embeddings (`negative_LD` None where
     guidance is off); `generator` the random state, always on the CPU so that a seed means the same on every device.
+    `condition_CTHW` is what the model reads of a start image, None without one (`cinelet.engine.start_image`). `cache` remembers
+    velocities where the plan lets steps be drawn on from them (`cinelet.engine.step_cache`).
     `model_digest` names the weights: a trajectory continues only on the model it began with.
     """
 
@@ -50,6 +54,8 @@ class Trajectory:
     prompt_LD: torch.Tensor
     negative_LD: torch.Tensor | None
     generator: torch.Generator
+    condition_CTHW: torch.Tensor | None = None
+    cache: VelocityCache | None = None
     stage_durations_s: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -64,18 +70,21 @@ class Trajectory:
 
     def advance(self, velocity_BCTHW: torch.Tensor) -> None:
         """One denoising step with the model's answer, a batch of one."""
+        if self.cache is not None:
+            self.cache.keep(self.step, velocity_BCTHW)
         latents_BCTHW = self.sampler.step(velocity_BCTHW, self.latents_CTHW[None], self.generator)
         self.latents_CTHW = latents_BCTHW[0].float()
 
     def mark(self) -> Mark:
         """Where the trajectory stands, for `go_back`; cheap, because steps replace tensors and never write into them."""
-        return Mark(self.latents_CTHW, self.sampler.state(), self.generator.get_state())
+        return Mark(self.latents_CTHW, self.sampler.state(), self.generator.get_state(), self.cache and self.cache.copy())
 
     def go_back(self, mark: Mark) -> None:
         """Undo the steps since `mark`."""
         self.latents_CTHW = mark.latents_CTHW
         self.sampler.load_state(*mark.sampler)
         self.generator.set_state(mark.generator)
+        self.cache = mark.cache and mark.cache.copy()
 
     def spend(self, stage: str, seconds: float) -> None:
         """Add to the time spent in a stage."""
@@ -95,6 +104,8 @@ class Trajectory:
         }
         if self.negative_LD is not None:
             tensors["negative"] = self.negative_LD
+        if self.condition_CTHW is not None:
+            tensors["condition"] = self.condition_CTHW
         about = {
             "format": FORMAT,
             "plan": asdict(self.plan),
@@ -102,6 +113,9 @@ class Trajectory:
             "counters": counters,
             "stage_durations_s": self.stage_durations_s,
         }
+        if self.cache is not None:
+            velocities, about["cache"] = self.cache.state()
+            tensors |= velocities
         copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
         about["digest"] = _digest(copies, about)
         with Draft(path) as draft, explained(path):
@@ -136,7 +150,7 @@ def _assemble(
     sampler.load_state(history, about["counters"])
     generator = torch.Generator()
     generator.set_state(tensors["generator"])
-    negative = tensors.get("negative")
+    negative, condition = tensors.get("negative"), tensors.get("condition")
     return Trajectory(
         plan=plan,
         model_digest=about["model_digest"],
@@ -145,6 +159,8 @@ def _assemble(
         prompt_LD=tensors["prompt"].to(device),
         negative_LD=None if negative is None else negative.to(device),
         generator=generator,
+        condition_CTHW=None if condition is None else condition.to(device),
+        cache=VelocityCache.from_state({n: t.to(device) for n, t in tensors.items()}, about["cache"]) if "cache" in about else None,
         stage_durations_s=about["stage_durations_s"],
     )
 

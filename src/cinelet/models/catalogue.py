@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from cinelet.errors import ModelFilesError, NotFoundError, show
-from cinelet.models.card import PACKAGE, ModelCard
+from cinelet.models.adapters import PACKAGED
+from cinelet.models.card import FOLDER, PACKAGE, ModelCard
+from cinelet.video import PRESETS
 
 HERE = Path(__file__).parent
-FOLDER_SOURCE = "folder"
+LORAS = "loras"
+"""The folder of adapters beside the checkpoints, one folder an adapter."""
 PIXEL_BUDGET, FRAME_BUDGET = 1280 * 720, 241
 """Limits of a checkpoint that has no card: the largest official size of Wan2.2, and ten seconds at 24 fps."""
 
@@ -22,7 +25,7 @@ class Catalogue:
 
     def __init__(self, models_dir: Path) -> None:
         entries = tomllib.loads((HERE / "catalogue.toml").read_text(encoding="utf-8"))
-        self._cards = {name: _card(name, entry, models_dir) for name, entry in entries.items()}
+        self._cards = {name: _card(name, entries, models_dir) for name in entries}
 
     def list(self) -> list[ModelCard]:
         """Every card, in the catalogue's order."""
@@ -39,11 +42,21 @@ class Catalogue:
         raise NotFoundError(f"model: {show(name)} is unknown; known are {', '.join(self._cards)}, or a path to a checkpoint folder{hint}")
 
 
-def _card(name: str, entry: dict[str, Any], models_dir: Path) -> ModelCard:
-    folder = HERE / name if entry["source"] == PACKAGE else models_dir / name
-    pairs = {key: tuple(entry[key]) for key in ("latent_stride", "default_size")}
-    resolutions = {label: tuple(size) for label, size in entry["resolutions"].items()}
-    return ModelCard(name=name, folder=folder, **{**entry, **pairs, "resolutions": resolutions})
+def _card(name: str, entries: dict[str, dict[str, Any]], models_dir: Path) -> ModelCard:
+    own = entries[name]
+    home = own.get("base", name)
+    entry = {**entries[home], **own}
+    pairs = {key: tuple(value) for key, value in entry.items() if isinstance(value, list)}
+    if entry.get("timesteps"):
+        entry["steps"] = dict.fromkeys(PRESETS, len(entry["timesteps"]))
+    is_packaged = entries[home]["source"] == PACKAGE
+    loras = PACKAGED if is_packaged else models_dir / LORAS
+    return ModelCard(
+        name=name,
+        folder=HERE / home if is_packaged else models_dir / home,
+        adapters=tuple(loras / lora for lora in entry.get("loras", ())),
+        **{**entry, **pairs, "resolutions": {label: tuple(size) for label, size in entry["resolutions"].items()}},
+    )
 
 
 def card_of_folder(folder: Path) -> ModelCard:
@@ -57,6 +70,7 @@ def card_of_folder(folder: Path) -> ModelCard:
         vae = json.loads((folder / "vae/config.json").read_text())
         scheduler = json.loads((folder / "scheduler/scheduler_config.json").read_text())
         transformer = json.loads((folder / "transformer/config.json").read_text())
+        index = json.loads((folder / "model_index.json").read_text())
     except (OSError, ValueError) as error:
         raise ModelFilesError(f"model: {folder} has no readable configuration", detail=repr(error)) from error
     stride = (vae.get("scale_factor_temporal", 4), vae.get("scale_factor_spatial", 8))
@@ -64,10 +78,11 @@ def card_of_folder(folder: Path) -> ModelCard:
     return ModelCard(
         name=str(folder),
         title=f"checkpoint in {folder}",
-        source=FOLDER_SOURCE,
+        source=FOLDER,
         folder=folder,
         size_multiple=multiple,
         latent_stride=stride,
+        architecture=_architecture(transformer),
         default_size=(832 // multiple * multiple, 480 // multiple * multiple),
         max_pixels=PIXEL_BUDGET,
         max_frames=FRAME_BUDGET,
@@ -78,4 +93,17 @@ def card_of_folder(folder: Path) -> ModelCard:
         flow_shift=scheduler.get("flow_shift", 3.0),
         sampler="unipc",
         steps={"draft": 16, "standard": 25, "final": 40},
+        takes_image=_takes_image(index, transformer, vae),
     )
+
+
+def _takes_image(index: dict[str, Any], transformer: dict[str, Any], vae: dict[str, Any]) -> bool:
+    """Whether the engine reads a start image with this checkpoint: in the first frame's place, or as further channels."""
+    has_channels = transformer.get("in_channels", 16) > vae.get("z_dim", 16) and transformer.get("image_dim") is None
+    return bool(index.get("expand_timesteps")) or has_channels
+
+
+def _architecture(transformer: dict[str, Any]) -> tuple[int, int, int]:
+    """Width, layers and feed-forward width of a transformer's configuration; Wan2.1's 1.3B where it is silent."""
+    dim = transformer.get("num_attention_heads", 12) * transformer.get("attention_head_dim", 128)
+    return dim, transformer.get("num_layers", 30), transformer.get("ffn_dim", 8960)

@@ -6,7 +6,7 @@ import secrets
 from typing import TypeVar
 
 from cinelet.errors import InvalidValueError
-from cinelet.models.card import ModelCard
+from cinelet.models.card import NO_STEP_CACHE, ModelCard
 from cinelet.video import Plan, VideoRequest
 
 T = TypeVar("T")
@@ -24,6 +24,14 @@ def plan(request: VideoRequest, card: ModelCard, seed: int | None = None) -> Pla
     num_frames = card.num_frames if request.num_frames is None else request.num_frames
     if num_frames > card.max_frames:
         raise InvalidValueError("num_frames", num_frames, f"{card.name} makes 1 to {card.max_frames} frames")
+    if request.image is not None and not card.takes_image:
+        raise InvalidValueError("image", request.image, f"{card.name} takes no start image")
+    if card.timesteps:
+        _check_distilled(request, card)
+    if _given(request.step_cache, "off") != "off":
+        _check_step_cache(request, card)
+    if request.vae == "tiny" and card.is_installed and not card.has_tiny_vae:
+        raise InvalidValueError("vae", request.vae, f"{card.name} has no tiny decoder; use full or half")
     drawn = secrets.randbits(SEED_BITS) if seed is None else seed
     guidance_scale = _given(request.guidance_scale, card.guidance_scale)
     # One scale asked for is meant for both experts, as in the reference; the card's own pair differs where it says so.
@@ -44,7 +52,31 @@ def plan(request: VideoRequest, card: ModelCard, seed: int | None = None) -> Pla
         seed=_given(request.seed, drawn),
         variation_seed=_given(request.variation_seed, 0),
         variation_strength=request.variation_strength,
+        loras=request.loras,
+        vae=_given(request.vae, "full"),
+        step_cache=_given(request.step_cache, "off"),
+        timesteps=card.timesteps,
+        image=request.image,
+        window_frames=card.window_frames if num_frames > card.window_frames else 0,
     )
+
+
+def _check_distilled(request: VideoRequest, card: ModelCard) -> None:
+    """A distilled model was trained for its own noise levels, without guidance; anything else draws rubbish."""
+    num_steps = len(card.timesteps)
+    fixed = {"num_inference_steps": num_steps, "guidance_scale": 1.0, "guidance_scale_2": 1.0, "sampler": card.sampler, "step_cache": "off"}
+    for name, value in fixed.items():
+        asked = getattr(request, name)
+        if asked is not None and asked != value:
+            raise InvalidValueError(name, asked, f"{card.name} is a distilled model and takes {value} only")
+
+
+def _check_step_cache(request: VideoRequest, card: ModelCard) -> None:
+    """Steps are drawn on only where the model was measured, and by a solver that adds no noise on the way."""
+    if not card.has_step_cache:
+        raise InvalidValueError("step_cache", request.step_cache, f"{card.name} takes off only: {NO_STEP_CACHE}")
+    if _given(request.sampler, card.sampler) == "lcm":
+        raise InvalidValueError("step_cache", request.step_cache, "the sampler lcm draws noise at each step and takes off only")
 
 
 def _given(value: T | None, default: T) -> T:

@@ -1,0 +1,146 @@
+"""The simulator against reality: the same two traces on a real `cinelet serve` with the pocket model and in `capacity`.
+
+    python -m benchmarks.calibration
+
+Three classes of clips; a steady trace and a bursty one. What a clip of each class takes on the device and beside it is measured first,
+alone; everything else the simulator knows already. Compared are median, p95 and the share of kept promises. In the same runs the quotes
+given at acceptance are held against what came. Writes results/calibration.json and docs/images/calibration.png.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.playing import durations_s, play
+from benchmarks.record import ROOT, scratch, write
+from cinelet.capacity import Arrival
+from cinelet.capacity.arrivals import bursty, poisson
+from cinelet.capacity.charts import Chart
+from cinelet.capacity.fleet import Fleet
+from cinelet.capacity.load.sample import Sample
+from cinelet.capacity.load.summary import ETA_BAND
+from cinelet.capacity.simulator import Simulator
+from cinelet.capacity.trace import Tier
+from cinelet.capacity.workload import Workload
+from cinelet.scheduling import policy_named, promise_s
+from tests.support.service import Service
+
+CLASSES = {"preview": (5, 9, 96, 64), "standard": (12, 17, 160, 96), "large": (25, 25, 160, 96)}
+"""Steps, frames, width, height."""
+SHARES = {"preview": 0.35, "standard": 0.5, "large": 0.15}
+TIERS: dict[Tier, float] = {"free": 0.4, "standard": 0.5, "vip": 0.1}
+LOAD = {"steady": 0.6, "bursty": 0.5}
+DISPERSION = 20.0
+NUM_OF_A_CLASS = 6
+PARK_S = 0.02
+BAR = 0.10
+
+
+def clip(kind: str, at: float, tier: Tier, service_s: float | None = None) -> Arrival:
+    """One request of a class."""
+    steps, frames, width, height = CLASSES[kind]
+    return Arrival(
+        arrival_s=at,
+        tier=tier,
+        num_inference_steps=steps,
+        num_frames=frames,
+        width=width,
+        height=height,
+        service_s=service_s,
+    )
+
+
+def solo_s(url: str) -> tuple[dict[str, float], dict[str, float]]:
+    """Of each class, made alone: device seconds, and what a clip takes beside them."""
+    device_s, beside_s = {}, {}
+    for kind in CLASSES:
+        play(url, [clip(kind, 0.0, "standard")])  # warm
+        samples = [sample for _ in range(NUM_OF_A_CLASS) for sample in play(url, [clip(kind, 0.0, "standard")])]
+        took_s = durations_s(url, samples)
+        device_s[kind] = statistics.median(took_s)
+        beside_s[kind] = statistics.median((one.latency_s or 0.0) - took for one, took in zip(samples, took_s, strict=True))
+    return device_s, beside_s
+
+
+def trace(name: str, device_s: dict[str, float], num: int) -> list[Arrival]:
+    """About `num` requests at the load of the trace."""
+    rng = np.random.default_rng(11)
+    mean_s = sum(SHARES[kind] * device_s[kind] for kind in CLASSES)
+    rate = LOAD[name] / mean_s
+    duration_s = num / rate
+    instants = poisson(rate, duration_s, rng) if name == "steady" else bursty(rate, duration_s, rng, dispersion=DISPERSION)
+    kinds = rng.choice(list(SHARES), len(instants), p=list(SHARES.values()))
+    tiers = [list(TIERS)[number] for number in rng.choice(len(TIERS), len(instants), p=list(TIERS.values()))]
+    return [clip(str(kind), float(at), tier, device_s[str(kind)]) for at, kind, tier in zip(instants, kinds, tiers, strict=True)]
+
+
+def simulate(arrivals: Sequence[Arrival], beside_s: Sequence[float]) -> list[float]:
+    """Latencies in the order of the arrivals."""
+    tally = Simulator(policy_named("cinelet"), Fleet(num_devices=1, park_s=PARK_S), Workload(arrivals=arrivals).jobs()).run()
+    latency = np.empty(len(arrivals))
+    latency[tally.column("number")] = tally.column("latency_s")
+    return list(latency + np.array(beside_s))
+
+
+def promises(arrivals: Sequence[Arrival]) -> list[float]:
+    """Within how many seconds each was promised."""
+    return [promise_s(arrival.tier, arrival.service_s or 0.0) for arrival in arrivals]
+
+
+def figures(latencies: Sequence[float], promised_s: Sequence[float], beside_s: Sequence[float]) -> dict[str, float]:
+    """Median, p95, kept promises. The promise is about the device's work: what is beside it does not count against it."""
+    kept = [latency - beside <= promise for latency, promise, beside in zip(latencies, promised_s, beside_s, strict=True)]
+    return {
+        "p50_s": round(float(np.percentile(latencies, 50)), 3),
+        "p95_s": round(float(np.percentile(latencies, 95)), 3),
+        "slo_attainment": round(float(np.mean(kept)), 4),
+    }
+
+
+def quotes(samples: Sequence[Sample]) -> dict[str, float]:
+    """How far the quotes of acceptance were from what came."""
+    errors = np.abs([one.eta_error for one in samples if one.eta_error is not None])
+    return {"median_error": round(float(np.median(errors)), 4), "share_within_35_percent": round(float((errors <= ETA_BAND).mean()), 4)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--requests", type=int, default=150, help="about so many in each trace")
+    args = parser.parse_args()
+    result: dict[str, Any] = {}
+    chart = Chart("Simulated against real latency", x="latency (s)", y="% of requests", log="x")
+    with (
+        scratch("calibration") as folder,
+        Service(Path(folder), max_wait_s=100_000) as service,
+    ):
+        device_s, beside_of = solo_s(service.url)
+        result["device_s"] = {kind: round(seconds, 3) for kind, seconds in device_s.items()}
+        result["beside_s"] = {kind: round(seconds, 3) for kind, seconds in beside_of.items()}
+        print(result)
+        for name in LOAD:
+            arrivals = trace(name, device_s, args.requests)
+            samples = sorted(play(service.url, [replace(arrival, service_s=None) for arrival in arrivals]), key=lambda one: one.number)
+            promised_s = promises(arrivals)
+            kind_of = {size: kind for kind, size in CLASSES.items()}
+            beside_s = [beside_of[kind_of[one.num_inference_steps, one.num_frames, one.width, one.height]] for one in arrivals]  # type: ignore[index]
+            real = figures([one.latency_s or 0.0 for one in samples], promised_s, beside_s)
+            predicted_s = simulate(arrivals, beside_s)
+            predicted = figures(predicted_s, promised_s, beside_s)
+            apart = {key: round(abs(predicted[key] / real[key] - 1), 4) for key in real}
+            result[name] = {"requests": len(arrivals), "real": real, "simulated": predicted, "apart": apart, "quotes": quotes(samples)}
+            print(name, result[name], "within the bar" if max(apart.values()) <= BAR else "OUTSIDE the bar")
+            chart.shares([one.latency_s or 0.0 for one in samples], f"{name}, real")
+            chart.shares(predicted_s, f"{name}, simulated")
+    (ROOT / "docs/images/calibration.png").write_bytes(chart.png())
+    write("calibration", result)
+
+
+if __name__ == "__main__":
+    main()

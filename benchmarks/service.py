@@ -1,0 +1,159 @@
+"""What the service's own path costs: jobs accepted a second and exact hits a second, beside a bare FastAPI handler that writes one row.
+
+    python -m benchmarks.service --store sqlite
+    python -m benchmarks.service --store postgresql
+
+PostgreSQL is a server of this run's own; the URL of an empty database takes any other. The server measured is a child process; the
+client speaks HTTP over kept connections by hand, so that it is never the slower half. Both handlers commit durably (SQLite
+`synchronous=FULL`, PostgreSQL `fsync`) on the same disk. Runs take turns, ratios are of medians.
+Writes results/service_<database>.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from benchmarks.record import scratch, write
+from tests.support.chaos import free_port
+from tests.support.postgres import Postgres
+from tests.support.service import Service
+
+CONNECTIONS = 16
+"""Enough for commits to be shared, few enough that a request's time is not its own queue."""
+ROUND_S = 4.0
+ROUNDS = 3
+
+
+async def load(port: int, path: str, bodies: list[bytes], seconds: float, connections: int = CONNECTIONS) -> dict[str, float]:
+    """Closed-loop load: each connection sends the next body when it has its answer. Requests a second, and times in milliseconds."""
+    times: list[float] = []
+    numbers = iter(range(10**9))
+    end = time.perf_counter() + seconds
+
+    async def one() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        while time.perf_counter() < end:
+            body = bodies[next(numbers) % len(bodies)]
+            head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+            began = time.perf_counter()
+            writer.write(head.encode() + body)
+            answer = await reader.readuntil(b"\r\n\r\n")
+            length = int(answer.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+            content = await reader.readexactly(length)
+            if b" 200 " not in answer[:16]:
+                raise RuntimeError(f"{answer!r} {content!r}")
+            times.append(time.perf_counter() - began)
+        writer.close()
+
+    began = time.perf_counter()
+    await asyncio.gather(*(one() for _ in range(connections)))
+    took = time.perf_counter() - began
+    cut = statistics.quantiles(times, n=100)
+    return {"per_s": len(times) / took, "p50_ms": 1000 * cut[49], "p99_ms": 1000 * cut[98]}
+
+
+class Bare:
+    """The handler to compare with, in a child process: parse JSON, insert one row, commit, answer."""
+
+    def __init__(self, store: str) -> None:
+        self.port = free_port()
+        environment = {**os.environ, "BARE_STORE": store}
+        command = [
+            sys.executable,
+            "-m",
+            "uvicorn",
+            "benchmarks.bare:app",
+            "--port",
+            str(self.port),
+            "--no-access-log",
+            "--log-level",
+            "error",
+        ]
+        self._process = subprocess.Popen(command, env=environment)
+
+    async def wait_ready(self) -> None:
+        """Until the port answers."""
+        for _ in range(1000):
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+            except OSError:
+                await asyncio.sleep(0.05)
+                continue
+            writer.close()
+            return
+        raise RuntimeError("the bare handler did not start")
+
+    def stop(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.wait()
+
+
+async def measure(store: str, folder: Path) -> dict[str, Any]:
+    """Bare handler, new jobs and exact hits, in turns."""
+    runs: dict[str, list[dict[str, float]]] = {"bare": [], "accept": [], "hit": []}
+    bare = Bare(f"{folder}/bare.db" if store == "sqlite" else store)
+    settings = {"store": str(folder / "cinelet.db") if store == "sqlite" else store, "engine": "fake", "fake_step_s": 0.0}
+    try:
+        await bare.wait_ready()
+        with Service(folder, "serve", **settings) as service:
+            port = int(service.settings["port"])
+            seeded = [json.dumps({"prompt": f"a cat {i}", "seed": i, "num_frames": 1, "size": "64x64"}).encode() for i in range(20)]
+            await load(port, "/v1/videos", seeded, 0.5, connections=1)
+            await settle(port)
+        with Service(folder, "gateway", **settings) as service:
+            port = int(service.settings["port"])
+            fresh = [json.dumps({"prompt": f"a dog {i}"}).encode() for i in range(1000)]
+            for _ in range(ROUNDS):
+                runs["bare"].append(await load(bare.port, "/row", fresh, ROUND_S))
+                runs["hit"].append(await load(port, "/v1/videos", seeded, ROUND_S))
+                runs["accept"].append(await load(port, "/v1/videos", fresh, ROUND_S))
+    finally:
+        bare.stop()
+    middle = {name: {key: round(statistics.median(run[key] for run in kind), 2) for key in kind[0]} for name, kind in runs.items()}
+    ratios = {f"{name}_to_bare": round(middle[name]["per_s"] / middle["bare"]["per_s"], 3) for name in ("accept", "hit")}
+    return {"connections": CONNECTIONS, **middle, **ratios, "runs": runs}
+
+
+async def settle(port: int) -> None:
+    """Until nothing waits or runs."""
+    while True:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /v1/queue HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        content = (await reader.read()).split(b"\r\n\r\n", 1)[1]
+        writer.close()
+        queue = json.loads(content)
+        if not queue["running"] and not any(queue["waiting"].values()):
+            return
+        await asyncio.sleep(0.05)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--store", default="sqlite", help="sqlite, postgresql, or the URL of an empty PostgreSQL database")
+    args = parser.parse_args()
+    with ExitStack() as house:
+        folder = house.enter_context(scratch("service"))
+        store = args.store
+        if store == "postgresql":
+            server = house.enter_context(Postgres(is_on_disk=True))
+            store = server.url_of(server.create())
+        figures = asyncio.run(measure(store, Path(folder)))
+    write(f"service_{'sqlite' if args.store == 'sqlite' else 'postgresql'}", figures)
+    for name in ("bare", "accept", "hit"):
+        print(f"{name:>7} {figures[name]['per_s']:8.0f}/s   p50 {figures[name]['p50_ms']:6.1f} ms   p99 {figures[name]['p99_ms']:6.1f} ms")
+    print(f"accept {figures['accept_to_bare']:.2f} of bare, hit {figures['hit_to_bare']:.2f} of bare")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The HTTP service: authenticate, admit, answer. Nothing of torch, nothing of workers."""

@@ -1,0 +1,96 @@
+"""What every HTTP route needs: who is calling, what came in the body, and the desk behind it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import JSONResponse
+
+from cinelet.errors import InvalidValueError
+from cinelet.gateway.access import Authenticator, Caller, Limiter
+from cinelet.gateway.answer import poll_after_ms, video
+from cinelet.gateway.body import Body
+from cinelet.gateway.desk import Desk, View
+from cinelet.gateway.target import Resolve, check_target
+from cinelet.storage import Signer
+
+MAX_KEY_CHARS = 255
+STRICT = "x-cinelet-strict"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Door:
+    """The parts of a running gateway. `allow_loopback` lets callbacks go to this machine: for development."""
+
+    desk: Desk
+    authenticator: Authenticator
+    limiter: Limiter
+    signer: Signer
+    resolve: Resolve
+    allow_loopback: bool
+    sync_timeout_s: float
+    webhook_secret_of: Callable[[str], str]
+
+    async def admit(self, request: Request) -> Caller:
+        """Who submits; counted against the tenant's rate."""
+        caller = await self.authenticator.authenticate(request.headers.get("authorization"))
+        request.state.tier = caller.tenant.tier
+        allowance = await self.limiter.spend(caller.tenant, "submit")
+        if allowance is not None:
+            request.state.headers = allowance.headers
+        return caller
+
+    async def let_read(self, request: Request) -> Caller:
+        """Who reads; counted generously."""
+        caller = await self.authenticator.authenticate(request.headers.get("authorization"))
+        await self.limiter.spend(caller.tenant, "read")
+        return caller
+
+    async def check_callback(self, url: str | None) -> None:
+        """Refuse to ever call an address that is not public."""
+        if url is not None:
+            await check_target(url, resolve=self.resolve, allow_loopback=self.allow_loopback)
+
+
+def door_of(request: Request) -> Door:
+    """The door this request came through."""
+    door: Door = request.app.state.door
+    return door
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The client's key, if it sent one. Raises `InvalidValueError`."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and (not key or len(key) > MAX_KEY_CHARS or not key.isprintable()):
+        raise InvalidValueError("Idempotency-Key", key, f"must have 1 to {MAX_KEY_CHARS} printable characters")
+    return key
+
+
+def is_repeat(request: Request) -> bool:
+    """Whether the client's library says that it tries again."""
+    return request.headers.get("x-stainless-retry-count", "0").strip() not in {"0", ""}
+
+
+def is_strict(request: Request) -> bool:
+    """Whether the client wants unknown fields refused."""
+    return request.headers.get(STRICT, "").lower() == "true"
+
+
+def digest_of(body: Body, path: str) -> str:
+    """Equal for equal submissions: the parsed fields, since a form's boundary is new at every try."""
+    files = {name: hashlib.sha256(upload.data).hexdigest() for name, upload in body.files.items()}
+    document: Any = [path, body.fields, files]
+    return hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def answer(request: Request, view: View) -> JSONResponse:
+    """A `Video` object."""
+    headers = dict(getattr(request.state, "headers", {}))
+    if not view.job.is_final:
+        headers["openai-poll-after-ms"] = str(poll_after_ms(view))
+    return JSONResponse(video(view, str(request.base_url)), headers=headers)

@@ -1,0 +1,145 @@
+"""What a clip will cost and when it will be there: prices learnt from finished clips, and the waiting line at a glance."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+from cinelet.jobs import Candidate, Job, Store
+from cinelet.scheduling import Cost, Outlook, Policy, Pricer
+from cinelet.video import Plan
+
+NUM_SAMPLES = 20
+MAX_LEARNT = 1000
+"""Ids of clips that were learnt from, so that none counts twice."""
+REFRESH_S = 2.0
+GLANCE_S = 0.5
+"""How old the line may be for an answer; who finds it older asks anew, for all."""
+MAX_LISTED = 512
+FIRST_OVERHEAD_S = 0.2
+"""Encoding the file, storing it, noticing: what is not the device's, before any was measured."""
+AFTER_DEVICE = ("video_encode", "upload")
+"""Stages that come after the device is free again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote:
+    """`work_s` device seconds of the clip itself; `wait_s` before it starts; `overhead_s` for what is not the device's."""
+
+    work_s: float
+    wait_s: float
+    overhead_s: float = FIRST_OVERHEAD_S
+
+    @property
+    def eta_s(self) -> float:
+        """From now until it is there."""
+        return self.wait_s + self.work_s + self.overhead_s
+
+
+class Quoter:
+    """Prices by model, and the waiting line of a moment ago. What says so blocks and is for threads."""
+
+    def __init__(self, store: Store, pricers: Mapping[str, Pricer], *, policy: Policy, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._pricers = pricers
+        self._policy = policy
+        self._clock = clock
+        self._learnt: OrderedDict[str, None] = OrderedDict()
+        self._learnt_at = float("-inf")
+        self._overheads_s: list[float] = []
+        self._num_places = 1
+        self._outlook: Outlook[Candidate] | None = None
+        self._read_at = self._asked_at = float("-inf")
+
+    def price(self, plan: Plan) -> Cost:
+        """Predicted device seconds."""
+        return self._pricers[plan.model].price(plan)
+
+    @property
+    def overhead_s(self) -> float:
+        """From the last frame to a file that can be fetched."""
+        return median(self._overheads_s) if self._overheads_s else FIRST_OVERHEAD_S
+
+    def glance(self) -> Outlook[Candidate] | None:
+        """The line, if it is fresh; None for one caller every while, who must `look` then. Does not block."""
+        now = self._clock()
+        if self._outlook is None:
+            return None
+        if now - max(self._read_at, self._asked_at) > GLANCE_S:
+            self._asked_at = now  # this caller asks for all others
+            return None
+        return self._outlook
+
+    def look(self) -> Outlook[Candidate]:
+        """The line as it is now. Blocks."""
+        self._learn_if_due()
+        waiting = self._store.leases.candidates(list(self._pricers), limit=MAX_LISTED)
+        beyond = (0, 0.0)
+        if len(waiting) >= MAX_LISTED:
+            load = self._store.register.load()
+            listed_s = sum(candidate.left_s for candidate in waiting)
+            beyond = (max(0, sum(load.waiting.values()) - len(waiting)), max(0.0, load.waiting_s - listed_s))
+        self._outlook = Outlook(
+            waiting,
+            self._store.register.running(),
+            num_places=self._num_places,
+            policy=self._policy,
+            now=self._store.database.clock(),
+            beyond=beyond,
+        )
+        self._read_at = self._clock()
+        return self._outlook
+
+    def fresh(self) -> Outlook[Candidate]:
+        """The line, read again only where it is old. Blocks."""
+        return self.glance() or self.look()
+
+    def place(self, job: Job) -> tuple[int, float | None]:
+        """How many waiting jobs go before an accepted one, and seconds until it is finished; None once it has ended. Blocks."""
+        if job.is_final:
+            return 0, None
+        if job.state == "running":
+            return 0, job.left_s + self.overhead_s
+        outlook, work = self.fresh(), candidate_of(job)
+        return outlook.ahead_of(work)[0], outlook.wait_s(work) + job.left_s + self.overhead_s
+
+    def _learn_if_due(self) -> None:
+        """Learn from the clips that were finished since."""
+        if self._clock() - self._learnt_at < REFRESH_S:
+            return
+        self._learnt_at = self._clock()
+        self._num_places = max(1, len(self._store.roster.present()))
+        for model, pricer in self._pricers.items():
+            for job in reversed(self._store.register.recent(model, NUM_SAMPLES)):
+                if job.id not in self._learnt:
+                    self._learn(job, pricer)
+        while len(self._learnt) > MAX_LEARNT:
+            self._learnt.popitem(last=False)
+
+    def _learn(self, job: Job, pricer: Pricer) -> None:
+        self._learnt[job.id] = None
+        stages_s = job.report.get("stage_durations_s", {})
+        if "denoise_high" not in stages_s:
+            return
+        names = {"encode": "text_encode", "denoise": "denoise_high", "decode": "vae_decode"}
+        pricer.learn(job.plan, {ours: stages_s.get(wire, 0.0) for ours, wire in names.items()})
+        self._overheads_s = [*self._overheads_s[-NUM_SAMPLES:], sum(stages_s.get(name, 0.0) for name in AFTER_DEVICE)]
+
+
+def candidate_of(job: Job) -> Candidate:
+    """What scheduling sees of a job."""
+    return Candidate(
+        id=job.id,
+        tenant=job.tenant,
+        tier=job.tier,
+        state=job.state,
+        created_at=job.created_at,
+        due_at=job.due_at,
+        work_s=job.work_s,
+        left_s=job.left_s,
+        attempt=job.attempt,
+        shape=job.plan.shape,
+    )

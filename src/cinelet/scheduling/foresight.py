@@ -1,0 +1,47 @@
+"""The waiting line played forward: who starts when, if nobody else comes.
+
+A place in line is not a time: those before it may become late and step aside, and so may it. Asking the policy again at each end of a
+clip knows that. Clips are taken as whole: who runs from now on is not parked any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from heapq import heapify, heappop, heappush
+from typing import TypeVar
+
+from cinelet.scheduling.ledger import Ledger
+from cinelet.scheduling.line import Line
+from cinelet.scheduling.policy import Policy, decide
+from cinelet.scheduling.work import Work
+
+W = TypeVar("W", bound=Work)
+
+
+def play_forward(
+    waiting: Collection[W], running: Collection[W], *, num_places: int, policy: Policy, now: float
+) -> Iterator[tuple[W, float]]:
+    """Each waiting job, and how many seconds after `now` it starts, in the order of their starts.
+
+    Of more running jobs than places the last ones are parked: they wait too.
+    """
+    ledger = Ledger()
+    line: Line[W] = policy.line(ledger)
+    by_turn = sorted(running, key=lambda work: policy.turn(work, now))
+    runs = by_turn[:num_places]
+    for work in (*waiting, *by_turn[num_places:]):
+        line.push(work, now)
+    ends: list[float] = []
+    while decision := decide(policy, line, runs, num_free=num_places - len(runs) - len(ends), ledger=ledger, now=now):
+        if decision.park is not None:
+            runs.remove(decision.park)
+            line.push(decision.park, now)
+        yield decision.start, 0.0
+        ends.append(now + decision.start.left_at(now))
+    ends += [now + max(0.0, work.left_at(now)) for work in runs]
+    heapify(ends)
+    while len(line):
+        at = heappop(ends)
+        work = line.pop(at)
+        yield work, at - now
+        heappush(ends, at + work.left_at(now))

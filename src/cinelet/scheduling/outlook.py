@@ -1,0 +1,99 @@
+"""The waiting line as numbers, taken at one moment: what goes before a newcomer, and when it would start. Asked often, built seldom."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Collection, Hashable
+from itertools import accumulate
+from typing import Generic, TypeVar
+
+from cinelet.scheduling.admission import wait_behind
+from cinelet.scheduling.foresight import play_forward
+from cinelet.scheduling.ledger import Ledger
+from cinelet.scheduling.line import Turn
+from cinelet.scheduling.policy import Policy
+from cinelet.scheduling.work import Work
+
+W = TypeVar("W", bound=Work)
+Entry = tuple[Turn, float]
+"""Where one stands, and its seconds."""
+FORESEEN = 128
+"""A line of at most so many is played forward for a quote, which takes about a millisecond; a longer one is only summed up."""
+
+
+class Outlook(Generic[W]):
+    """What waits and runs on `num_places` devices at `now`. Threads may ask while another adds: the line is replaced as a whole.
+
+    Of a long line only a part may be listed; `beyond` are the number and the seconds of the others, which count as standing last.
+    """
+
+    def __init__(
+        self,
+        waiting: Collection[W],
+        running: Collection[W],
+        *,
+        num_places: int,
+        policy: Policy,
+        now: float,
+        beyond: tuple[int, float] = (0, 0.0),
+    ) -> None:
+        self.now = now
+        self.running = running
+        self.num_places = max(1, num_places)
+        self._policy = policy
+        self._ledger = Ledger()
+        self._beyond = beyond
+        self._waiting = list(waiting)
+        self._told: dict[Hashable, float] = {}
+        self._line = _summed_up(sorted((policy.turn(work, now), work.left_at(now)) for work in waiting))
+
+    def ahead_of(self, work: W, *, is_late: bool = False) -> tuple[int, float]:
+        """How many waiting jobs go before `work`, or would once it is late, and their seconds."""
+        entries, before_s = self._line
+        place = bisect_left(entries, (self._policy.turn(work, self.now, is_late=is_late), 0.0))
+        num, seconds = place, before_s[place]
+        if place == len(entries):
+            num, seconds = num + self._beyond[0], seconds + self._beyond[1]
+        return num, seconds
+
+    def wait_s(self, work: W) -> float:
+        """When `work` would start, counted from `now`, if nobody else comes. Equal work is told the same until somebody joins."""
+        if len(self._waiting) > FORESEEN or self._beyond[0]:
+            return self.wait_in_place_s(work)
+        told = self._told
+        key = (work.id, work.tenant, work.rank, work.solo_s, work.left_at(self.now), work.due_at - work.arrived_at)
+        if key not in told:
+            told[key] = self._play(work)
+        return told[key]
+
+    def _play(self, work: W) -> float:
+        waiting = [other for other in self._waiting if other.id != work.id]
+        running = [other for other in self.running if other.id != work.id]
+        starts = play_forward([*waiting, work], running, num_places=self.num_places, policy=self._policy, now=self.now)
+        return next(start_s for other, start_s in starts if other is work)
+
+    def wait_in_place_s(self, work: W) -> float:
+        """The same from what stands before it alone; one that would be late steps aside. Admission asks this one.
+
+        Under overload a newcomer may start soon because others before it are given up; whoever lets it in for that gives up more.
+        """
+        running = [other for other in self.running if other.id != work.id]
+        wait_s = 0.0
+        for is_late in (False, True):
+            ahead_s = self.ahead_of(work, is_late=is_late)[1]
+            wait_s = wait_behind(work, ahead_s, running, num_places=self.num_places, policy=self._policy, ledger=self._ledger, now=self.now)
+            if self.now + wait_s + work.left_at(self.now) <= work.due_at:
+                break
+        return wait_s
+
+    def add(self, work: W) -> None:
+        """Somebody joined since: those who ask next stand behind it."""
+        self._waiting, self._told = [*self._waiting, work], {}
+        entries = list(self._line[0])
+        insort(entries, (self._policy.turn(work, self.now), work.left_at(self.now)))
+        self._line = _summed_up(entries)
+
+
+def _summed_up(entries: list[Entry]) -> tuple[list[Entry], list[float]]:
+    """The line, and the seconds before each of its places."""
+    return entries, [0.0, *accumulate(left for _, left in entries)]

@@ -1,0 +1,7 @@
+"""Claims jobs, drives an engine, checkpoints, delivers. Knows no HTTP, and of the engine only its verbs."""
+
+from cinelet.worker.fake import FakeEngine
+from cinelet.worker.port import EnginePort
+from cinelet.worker.worker import Pace, Worker
+
+__all__ = ["EnginePort", "FakeEngine", "Pace", "Worker"]

@@ -1,0 +1,479 @@
+"""The worker: claims jobs, advances them step by step, keeps what was done, delivers what is ready.
+
+Between two steps it hears of cancellations and lost leases, so the device changes its mind within one step. Beats follow steps:
+an engine that hangs stops beating, and the job is rescued. Knows no HTTP; decides nothing about order, `cinelet.scheduling` does.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from statistics import median
+from typing import Protocol
+
+import structlog
+
+from cinelet.errors import CineletError, EngineDiedError, OutOfMemoryError, UnavailableError
+from cinelet.jobs import Candidate, Failure, Lease, LeaseLostError, Store
+from cinelet.models.adapters import GetAdapter, no_adapters
+from cinelet.scheduling import Decision, Pricer, policy_named
+from cinelet.scheduling.breaker import Breaker
+from cinelet.storage import BlobStore
+from cinelet.telemetry import Metrics
+from cinelet.video import Video
+from cinelet.worker.delivery import Delivery
+from cinelet.worker.dispatcher import Dispatcher
+from cinelet.worker.guard import Guard
+from cinelet.worker.keeper import Keeper
+from cinelet.worker.port import EnginePort
+from cinelet.worker.run import STAGES, Run
+from cinelet.worker.tally import Tally
+
+IDLE_S = 2.0
+"""How long to wait for a wake-up that may have been lost before looking by itself."""
+FIRST_STEP_TIMEOUT_S = 900.0
+"""The first steps may compile."""
+SLOWEST_STEP_FACTOR = 10
+"""A step that takes ten times the usual is a hung device."""
+MIN_STEP_TIMEOUT_S = 30.0
+NUM_REMEMBERED_STEPS = 50
+MAX_STARTS = 5
+"""An engine that dies so often while it loads will not load; the process ends and its supervisor decides."""
+LET_GO = (LeaseLostError, UnavailableError)
+"""Why a job may not be handed back: it is not ours any more, or the store is away and the rescuer takes it when its lease ends."""
+MAX_DELIVERIES = 4
+"""Clips that are encoded and uploaded while the device goes on; each holds its frames in memory."""
+LOOK_EVERY_S = 1.0
+"""How often a busy worker looks for somebody who should go first, where no bell told it to."""
+MAX_PARKED = 4
+"""Trajectories that wait in memory (34 to 84 MB each for Wan2.2); beyond, the longest parked is saved and given back."""
+LONGEST_PARK_S = 60.0
+"""Then it is saved and given back: another worker may be free."""
+
+
+class KeepPrices(Protocol):
+    """Keeps what was learnt of prices; after each clip, and a last time."""
+
+    def __call__(self, *, is_last: bool) -> None:
+        """Keep it."""
+
+
+def forget_prices(*, is_last: bool) -> None:
+    """For workers whose prices nobody asks for later."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How often a worker saves, shows and tells. At most `slots` jobs run at once, in the order of `policy`; `grace_s` is what a stop
+    waits for jobs to finish."""
+
+    slots: int = 1
+    policy: str = "cinelet"
+    checkpoint_every_s: float = 20.0
+    preview_every_s: float = 1.0
+    beat_every_s: float = 0.5
+    grace_s: float = 10.0
+
+
+class Worker:
+    """One engine, one loop. `run` returns after `stop`: it claims no more, finishes or saves what runs, and spends no attempt on it."""
+
+    def __init__(
+        self,
+        name: str,
+        models: Sequence[str],
+        store: Store,
+        blobs: BlobStore,
+        *,
+        engine: EnginePort,
+        get_adapter: GetAdapter = no_adapters,
+        pricers: Mapping[str, Pricer],
+        keep_prices: KeepPrices = forget_prices,
+        metrics: Metrics,
+        pace: Pace | None = None,
+        guard: Guard | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.pace = Pace() if pace is None else pace
+        self.is_ready = threading.Event()
+        self._models = list(models)
+        self._store = store
+        self._engine = engine
+        self._get_adapter = get_adapter
+        self._pricers = pricers
+        self._keep_prices = keep_prices
+        self._clock = clock
+        self._dispatcher = Dispatcher(policy_named(self.pace.policy), self.pace.slots)
+        self._guard = Guard(slots=self.pace.slots) if guard is None else guard
+        self._allowed = self._guard.state
+        self._breaker = Breaker()
+        self._has_news = True
+        self._looked_at = float("-inf")
+        self._tally = Tally(metrics)
+        self._keeper = Keeper(store, blobs, engine)
+        self._delivery = Delivery(store, blobs, name, self._tally)
+        self._deliverers = ThreadPoolExecutor(MAX_DELIVERIES, "cinelet-delivery")
+        self._delivering: dict[str, tuple[Run, Future[str]]] = {}
+        self._runs: dict[str, Run] = {}
+        self._gone: deque[str] = deque()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._stop_at = 0.0
+        self._step_times: deque[float] = deque(maxlen=NUM_REMEMBERED_STEPS)
+        self._log = structlog.get_logger("cinelet.worker").bind(worker=name)
+
+    def run(self) -> None:
+        """Work until stopped."""
+        silence = self._store.bell.listen(self._hear)
+        try:
+            self._start_engine()
+            while not self._stopping.is_set() or self._runs or self._delivering:
+                self._tick()
+        finally:
+            silence()
+            self._keep_prices(is_last=True)
+            self._deliverers.shutdown()
+            with suppress(UnavailableError):
+                self._store.roster.sign_out(self.name)
+            self._engine.stop()
+
+    def stop(self) -> None:
+        """Claim no more; finish or save what runs. Returns at once; any thread may call it."""
+        self._stop_at = self._clock()
+        self._stopping.set()
+        self._wake.set()
+
+    def _tick(self) -> None:
+        """The heartbeat: hear, mind the heat, claim, step, keep, deliver, tell."""
+        try:
+            self._heed()
+            self._mind()
+            self._if_store_is_there(self._sign_in)
+            self._if_store_is_there(self._drain if self._stopping.is_set() else self._schedule)
+            self._step()
+            self._keep()
+            self._deliver()
+            self._if_store_is_there(self._tell)
+        except EngineDiedError as error:
+            self._bury_engine(error)
+        if not self._active():
+            self._wait()
+        elif not self._allowed.slots:
+            self._cool()
+
+    def _if_store_is_there(self, action: Callable[[], None]) -> None:
+        """While the store is away the device goes on; leases tell in the end whose work counts."""
+        try:
+            action()
+        except EngineDiedError:
+            raise
+        except UnavailableError as error:
+            self._log.warning("store is away", reason=error.message, detail=error.detail)
+
+    def _start_engine(self) -> None:
+        began = self._clock()
+        for tries in range(MAX_STARTS):
+            try:
+                self._engine.start()
+                break
+            except EngineDiedError as error:
+                self._log.warning("engine did not start", reason=error.message)
+                if tries == MAX_STARTS - 1:
+                    raise
+        self.is_ready.set()
+        self._tally.loaded(self._models, self._clock() - began)
+        self._log.info("ready", load_s=round(self._clock() - began, 2))
+
+    def _hear(self, message: str) -> None:
+        kind, _, job_id = message.partition(" ")
+        if kind == "gone":
+            self._gone.append(job_id)
+        if kind in {"gone", "work"}:
+            self._has_news = True
+            self._wake.set()
+
+    def _wait(self) -> None:
+        """Sleep until something rings, or a little while; a delivery that ends rings too."""
+        self._wake.wait(0.05 if self._delivering else IDLE_S)
+        self._wake.clear()
+
+    def _cool(self) -> None:
+        """Let the device be for a moment; beats, checkpoints and cancellations go on."""
+        self._wake.wait(self.pace.beat_every_s)
+        self._wake.clear()
+
+    def _mind(self) -> None:
+        """Ask how much the device may do now."""
+        was_cooling = self._allowed.is_cooling
+        self._allowed = self._guard.look()
+        self._dispatcher.slots = max(1, self._allowed.slots)
+        self._tally.guarded(self._guard.reading, self._allowed, is_new_pause=self._allowed.is_cooling and not was_cooling)
+
+    def _heed(self) -> None:
+        """Let go of jobs that were cancelled or taken away."""
+        while self._gone:
+            self._drop(self._gone.popleft())
+
+    def _sign_in(self) -> None:
+        """Say that there is a device, unless it is left alone after failures."""
+        if self._breaker.rests_s(self._clock()) == 0:
+            self._store.roster.sign_in(self.name, self._models, self._allowed.slots)
+
+    def _active(self) -> list[Run]:
+        """What gets the next step."""
+        return [run for run in self._runs.values() if not run.is_done and not run.is_parked]
+
+    def _schedule(self) -> None:
+        """Between two steps: ask the scheduler until nothing changes."""
+        if not self._allowed.slots:
+            self._give_back_parked()
+            return  # a cooler worker may take what waits
+        if not self._has_to_look():
+            return
+        self._has_news, self._looked_at = False, self._clock()
+        candidates = self._store.leases.candidates(self._models)
+        pause_s = self._dispatcher.gathers_s(candidates, self._active(), self._store.database.clock())
+        if pause_s > 0:
+            self._stopping.wait(pause_s)
+            candidates = self._store.leases.candidates(self._models)
+        while len(self._delivering) < MAX_DELIVERIES and not (self._breaker.is_on_trial and self._runs):
+            decision = self._dispatcher.decide(candidates, self._runs.values(), self._store.database.clock())
+            if decision is None:
+                break
+            candidates = [candidate for candidate in candidates if candidate is not decision.start]
+            self._carry_out(decision)
+        self._give_back_parked()
+
+    def _has_to_look(self) -> bool:
+        """A free device always looks; a busy one when something rang, and now and then, since rings may be lost."""
+        if self._breaker.rests_s(self._clock()) > 0:
+            return False
+        return not self._active() or self._has_news or self._clock() - self._looked_at > LOOK_EVERY_S
+
+    def _carry_out(self, decision: Decision[Candidate | Run]) -> None:
+        """Bring one to the device, in another's place where that was decided."""
+        work = decision.start
+        leases = [] if isinstance(work, Run) else self._store.leases.claim([work.id], self.name)
+        if not isinstance(work, Run) and not leases:
+            return  # another worker was faster
+        if isinstance(decision.park, Run):
+            self._park(decision.park)
+        if isinstance(work, Run):
+            work.parked_at = None
+            self._log.info("unparked", job_id=work.id, step=work.step)
+            self._dispatcher.begins(work, self._store.database.clock())
+        for lease in leases:
+            self._begin(lease)
+
+    def _park(self, run: Run) -> None:
+        """Its trajectory stays in the engine; it waits in line for its next turn."""
+        self._dispatcher.ends(run, self._store.database.clock())
+        run.parked_at = self._clock()
+        self._tally.parked()
+        self._log.info("parked", job_id=run.id, step=run.step)
+
+    def _give_back_parked(self) -> None:
+        """What was parked for long, or beyond what memory is set aside for, goes back to the queue with a checkpoint."""
+        parked = sorted((run for run in self._runs.values() if run.is_parked), key=lambda run: run.parked_at or 0.0)
+        now = self._clock()
+        for number, run in enumerate(parked):
+            if len(parked) - number > MAX_PARKED or now - (run.parked_at or now) > LONGEST_PARK_S:
+                self._save(run)
+                self._give_back(run)
+
+    def _begin(self, lease: Lease) -> None:
+        now = self._clock()
+        cost = self._pricers[lease.job.plan.model].price(lease.job.plan)
+        run = Run(lease=lease, cost=cost, step=0, began_at=now, saved_at=now, shown_at=now, told_at=now)
+        self._runs[lease.job.id] = run
+        self._log.info("claimed", job_id=run.id, attempt=run.attempt, checkpoint_step=lease.job.checkpoint_step)
+        try:
+            for use in run.plan.loras:
+                self._get_adapter(use.name)  # brings it here; the engine reads it
+            run.step = run.saved_step = self._keeper.resume(run)
+            if run.step == 0:
+                run.draft_steps = 0 if lease.job.draft else int(lease.job.request.get("draft_steps", 0))
+                self._keeper.admit(run)
+            self._dispatcher.begins(run, self._store.database.clock())
+        except EngineDiedError:
+            raise
+        except CineletError as error:
+            self._fail(run, error)
+
+    def _step(self) -> None:
+        """One step of everything that runs, or of as many as the device may do; the first come first."""
+        active = self._active()[: self._allowed.slots]
+        if not active:
+            return
+        began = self._clock()
+        try:
+            steps = self._engine.step([run.name for run in active], timeout_s=self._step_timeout_s())
+        except EngineDiedError:
+            raise
+        except CineletError as error:
+            self._blame(active, error)
+            return
+        self._step_times.append(self._clock() - began)
+        self._tally.stepped(self._step_times[-1])
+        moved = [run for run in active if steps[run.name] > run.step]  # others may wait for their expert
+        self._dispatcher.stepped(moved, self._step_times[-1])
+        for run in moved:
+            run.step = steps[run.name]
+
+    def _blame(self, active: Sequence[Run], error: CineletError) -> None:
+        """A step failed and moved nobody: each takes it alone, and who fails alone is at fault."""
+        for run in active:
+            try:
+                if len(active) == 1:
+                    raise error
+                run.step = self._engine.step([run.name], timeout_s=self._step_timeout_s())[run.name]
+            except EngineDiedError:
+                raise
+            except CineletError as own:
+                self._fail(run, own)
+
+    def _step_timeout_s(self) -> float:
+        if len(self._step_times) < 3:
+            return FIRST_STEP_TIMEOUT_S
+        return max(MIN_STEP_TIMEOUT_S, SLOWEST_STEP_FACTOR * median(self._step_times))
+
+    def _keep(self) -> None:
+        """Save and show what is due."""
+        now = self._clock()
+        for run in list(self._runs.values()):
+            if run.is_done or run.draft_steps:
+                continue
+            if now - run.saved_at >= self.pace.checkpoint_every_s:
+                self._save(run)
+            if now - run.shown_at >= self.pace.preview_every_s and not run.is_parked:
+                self._show(run)
+
+    def _save(self, run: Run) -> None:
+        run.saved_at = self._clock()
+        self._if_it_is_ours(run, self._keeper.save)
+
+    def _show(self, run: Run) -> None:
+        run.shown_at = self._clock()
+        self._if_it_is_ours(run, self._keeper.show)
+
+    def _if_it_is_ours(self, run: Run, action: Callable[[Run], None]) -> None:
+        """A job whose lease is lost is let go."""
+        try:
+            action(run)
+        except LeaseLostError:
+            self._drop(run.id)
+
+    def _deliver(self) -> None:
+        """Decode what has all its steps and hand it to a deliverer; forget what was delivered."""
+        for job_id, run in list(self._runs.items()):
+            if not run.is_done or len(self._delivering) >= MAX_DELIVERIES:
+                continue
+            run.stage = "vae_decode"
+            self._if_store_is_there(lambda run=run: self._tell([run]))  # type: ignore[misc]  # bound now, not later
+            if job_id not in self._runs:
+                continue
+            try:
+                video = self._engine.finish(run.name, run.plan, lambda _, run=run: self._tell_if_due([run]))  # type: ignore[misc]  # as above
+                if run.draft_steps:
+                    self._hand_out(run, self._delivery.deliver_draft, video)
+                    self._begin_final(run)
+                    continue
+            except EngineDiedError:
+                raise
+            except CineletError as error:
+                self._fail(run, error)
+                continue
+            self._dispatcher.ends(run, self._store.database.clock())
+            self._breaker.succeeded()
+            self._pricers[run.plan.model].learn(run.plan, video.stage_durations_s)
+            self._keep_prices(is_last=False)
+            run.stage = "video_encode"
+            del self._runs[job_id]
+            self._hand_out(run, self._delivery.deliver, video)
+        for name, (run, future) in list(self._delivering.items()):
+            if future.done():
+                del self._delivering[name]
+                self._has_news = True
+                self._log.info("delivered", job_id=run.id, state=future.result(), seconds=round(self._clock() - run.began_at, 3))
+
+    def _hand_out(self, run: Run, deliver: Callable[[Lease, Video], str], video: Video) -> None:
+        future = self._deliverers.submit(deliver, run.lease, video)
+        future.add_done_callback(lambda _: self._wake.set())
+        self._delivering[run.name] = (run, future)
+
+    def _begin_final(self, run: Run) -> None:
+        """The draft is on its way: now the clip itself."""
+        run.draft_steps = run.step = run.turn_step = 0
+        run.stage = STAGES["denoise"]
+        self._keeper.admit(run)
+
+    def _tell(self, runs: Iterable[Run] | None = None) -> None:
+        """Renew leases and note progress, for all that are due or for the given ones at once."""
+        if runs is None:
+            self._tell_if_due([*self._runs.values(), *(run for run, _ in self._delivering.values())])
+            return
+        beats = {run.id: run for run in runs}
+        for run in beats.values():
+            run.told_at = self._clock()
+        for job_id in self._store.leases.beat([run.beat() for run in beats.values()]):
+            self._drop(job_id)
+
+    def _tell_if_due(self, runs: Iterable[Run]) -> None:
+        now = self._clock()
+        due = [run for run in runs if now - run.told_at >= self.pace.beat_every_s]
+        if due:
+            self._tell(due)
+
+    def _drain(self) -> None:
+        """Stopping: what cannot finish inside the grace is saved and given back."""
+        left_s = self._stop_at + self.pace.grace_s - self._clock()
+        per_step = median(self._step_times) if self._step_times else 0.0
+        for run in list(self._runs.values()):
+            if run.is_parked or (run.num_steps - run.step) * per_step * len(self._runs) > left_s or left_s <= 0:
+                self._save(run)
+                self._give_back(run)
+
+    def _give_back(self, run: Run) -> None:
+        if run.id not in self._runs:
+            return
+        with suppress(*LET_GO):
+            self._store.leases.release(run.lease)
+        self._drop(run.id)
+
+    def _fail(self, run: Run, error: CineletError) -> None:
+        """This attempt ended in an error of the request or of the engine, which lives on."""
+        code = "resource_exhausted" if isinstance(error, OutOfMemoryError) else error.code
+        self._log.warning("failed", job_id=run.id, code=code, reason=error.message, detail=error.detail)
+        with suppress(*LET_GO):
+            if self._store.leases.fail(run.lease, Failure(code=code, message=error.message), may_retry=error.is_retryable) == "failed":
+                self._tally.failed(code)
+        self._drop(run.id)
+
+    def _bury_engine(self, error: EngineDiedError) -> None:
+        """The engine died with everything it held: each job has spent an attempt. A fresh engine starts."""
+        self.is_ready.clear()
+        self._breaker.failed(next(iter(self._runs), ""), self._clock())
+        self._tally.died(self._models)
+        self._log.error("engine died", reason=error.message, jobs=list(self._runs))
+        failure = Failure(code=error.code, message="the clip could not be made: the engine ended each time it was tried")
+        for run in list(self._runs.values()):
+            del self._runs[run.id]
+            try:
+                if self._store.leases.fail(run.lease, failure, may_retry=True) == "failed":
+                    self._tally.failed(error.code)
+            except LET_GO:
+                continue
+        self._start_engine()
+
+    def _drop(self, job_id: str) -> None:
+        run = self._runs.pop(job_id, None)
+        if run is not None:
+            self._dispatcher.ends(run, self._store.database.clock())
+            self._engine.drop(run.name)
+            self._has_news = True
