@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.support.postgres import Postgres
 from tests.support.service import Service, running_service
 
 PATIENCE_S = 120.0
@@ -131,3 +132,12 @@ def wait_until(is_met: Callable[[], Any]) -> None:
     while not is_met():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_worker_that_starts_before_its_database_waits_for_it(tmp_path: Path) -> None:
+    with Postgres() as server:
+        server.stop()
+        with Service(tmp_path, "worker", store=server.url, engine="fake") as worker:
+            worker.wait_logged("store is away")
+            server.start()
+            worker.wait_logged('"ready"')

@@ -94,8 +94,7 @@ class Herd:
 
     def kill(self, rng: random.Random) -> None:
         """SIGKILL one, and start another in its place."""
-        pid = self.pids.pop(rng.randrange(len(self.pids)))
-        end(pid, signal.SIGKILL)
+        self._end(self.pids.pop(rng.randrange(len(self.pids))), signal.SIGKILL)
         self.grow(1)
 
     def freeze(self, rng: random.Random, seconds: float) -> None:
@@ -108,12 +107,19 @@ class Herd:
     def stop(self) -> None:
         """SIGTERM all and wait."""
         for pid in self.pids:
-            end(pid, signal.SIGTERM)
+            self._end(pid, signal.SIGTERM)
         self.pids.clear()
+
+    def _end(self, pid: int, number: signal.Signals) -> None:
+        """One that ended by itself is a failure of the run: nobody told it to."""
+        try:
+            end(pid, number)
+        except ProcessLookupError as error:
+            raise AssertionError(f"a {self.verb} ended by itself: {self.log.read_text()[-4000:]}") from error
 
 
 def end(pid: int, number: signal.Signals) -> None:
-    """Signal a process and wait until it is gone. One that ended by itself is a failure of the run: nobody told it to."""
+    """Signal a process and wait until it is gone."""
     os.kill(pid, number)
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:

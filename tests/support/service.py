@@ -91,6 +91,14 @@ class Service:
                 time.sleep(POLL_S)
         raise AssertionError(f"cinelet {self.verb} was not ready in {READY_TIMEOUT_S} s: {self.log.read_text()[-2000:]}")
 
+    def wait_logged(self, words: str) -> None:
+        """Wait until its log has these words."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while words not in self.log.read_text():
+            assert self.is_alive, f"cinelet {self.verb} ended: {self.log.read_text()[-2000:]}"
+            assert time.monotonic() < deadline, f"cinelet {self.verb} did not say {words!r}: {self.log.read_text()[-2000:]}"
+            time.sleep(POLL_S)
+
     @property
     def is_alive(self) -> bool:
         """Whether the process runs."""

@@ -10,6 +10,7 @@ import os
 import secrets
 import socket
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -41,6 +42,9 @@ DAY_S = 86_400.0
 LOCAL_TENANT = Tenant(id="local", tier="standard")
 """Whose everything is while authentication is off."""
 MIN_SECRET_CHARS = 32
+STORE_PATIENCE_S = 60.0
+"""How long a start waits for its database: after a power cut everything starts at once."""
+STORE_RETRY_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +63,28 @@ class House:
 
 
 def open_house(settings: Settings, *, has_worker: bool = True) -> House:
-    """Open store and blobs. Raises what their addresses deserve. Where no worker is, no device's profile is of use."""
+    """Open store and blobs. Raises what their addresses deserve; a database that is away is waited for. Where no worker is, no
+    device's profile is of use."""
     for name in settings.offered:
         Catalogue(settings.models_dir).get(name)
     blobs = open_blobs(settings.blobs)
-    store = Store(settings.store, lease_s=settings.lease_s, retention_s=settings.retention_days * DAY_S)
+    store = open_store(settings)
     catalogue = Catalogue(settings.models_dir)
     profiles = Profiles(settings.profiles_dir, device_name(settings), catalogue) if has_worker else None
     return House(settings=settings, store=store, blobs=blobs, catalogue=catalogue, profiles=profiles)
+
+
+def open_store(settings: Settings) -> Store:
+    """The store, as soon as its database answers. Raises `UnavailableError` when patience ends."""
+    give_up_at = time.monotonic() + STORE_PATIENCE_S
+    while True:
+        try:
+            return Store(settings.store, lease_s=settings.lease_s, retention_s=settings.retention_days * DAY_S)
+        except UnavailableError as error:
+            if time.monotonic() > give_up_at:
+                raise
+            get_logger("cinelet.house").warning("store is away", reason=error.message, detail=error.detail)
+            time.sleep(STORE_RETRY_S)
 
 
 def make_pricers(catalogue: Catalogue, models: Sequence[str], profiles: Profiles | None = None) -> dict[str, Pricer]:

@@ -122,6 +122,7 @@ class Worker:
         self._delivering: dict[str, tuple[Run, Future[str]]] = {}
         self._runs: dict[str, Run] = {}
         self._gone: deque[str] = deque()
+        self._lost: set[str] = set()
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._stop_at = 0.0
@@ -216,9 +217,12 @@ class Worker:
         self._tally.guarded(self._guard.reading, self._allowed, is_new_pause=self._allowed.is_cooling and not was_cooling)
 
     def _heed(self) -> None:
-        """Let go of jobs that were cancelled or taken away."""
-        while self._gone:
-            self._drop(self._gone.popleft())
+        """Let go of jobs that were cancelled or taken away. The store is asked: the word may be of an attempt before this one."""
+        said = {self._gone.popleft() for _ in range(len(self._gone))}
+        if doubtful := [run for run in self._runs.values() if run.id in said]:
+            self._if_store_is_there(lambda: self._tell(doubtful))
+        while self._lost:
+            self._drop(self._lost.pop())
 
     def _sign_in(self) -> None:
         """Say that there is a device, unless it is left alone after failures."""
@@ -376,10 +380,12 @@ class Worker:
                 continue
             run.stage = "vae_decode"
             self._if_store_is_there(lambda run=run: self._tell([run]))  # type: ignore[misc]  # bound now, not later
-            if job_id not in self._runs:
+            if job_id in self._lost:
                 continue
             try:
-                video = self._engine.finish(run.name, run.plan, lambda _, run=run: self._tell_if_due([run]))  # type: ignore[misc]  # as above
+                video = self._engine.finish(run.name, run.plan, lambda _: self._if_store_is_there(self._tell))
+                if job_id in self._lost:
+                    continue
                 if run.draft_steps:
                     self._hand_out(run, self._delivery.deliver_draft, video)
                     self._begin_final(run)
@@ -414,21 +420,20 @@ class Worker:
         self._keeper.admit(run)
 
     def _tell(self, runs: Iterable[Run] | None = None) -> None:
-        """Renew leases and note progress, for all that are due or for the given ones at once."""
+        """Renew leases and note progress, for all that are due or for the given ones at once.
+
+        Those whose lease is lost are noted; `_heed` drops them, since the engine may be in the middle of another command.
+        """
+        now = self._clock()
         if runs is None:
-            self._tell_if_due([*self._runs.values(), *(run for run, _ in self._delivering.values())])
-            return
+            all_runs = [*self._runs.values(), *(run for run, _ in self._delivering.values())]
+            runs = [run for run in all_runs if now - run.told_at >= self.pace.beat_every_s]
         beats = {run.id: run for run in runs}
         for run in beats.values():
-            run.told_at = self._clock()
-        for job_id in self._store.leases.beat([run.beat() for run in beats.values()]):
-            self._drop(job_id)
-
-    def _tell_if_due(self, runs: Iterable[Run]) -> None:
-        now = self._clock()
-        due = [run for run in runs if now - run.told_at >= self.pace.beat_every_s]
-        if due:
-            self._tell(due)
+            run.told_at = now
+        if beats and (lost := self._store.leases.beat([run.beat() for run in beats.values()])):
+            self._lost |= lost
+            self._wake.set()
 
     def _drain(self) -> None:
         """Stopping: what cannot finish inside the grace is saved and given back."""
