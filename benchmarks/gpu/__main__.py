@@ -22,7 +22,7 @@ from tqdm import tqdm
 from benchmarks.gpu.architectures import ARCHITECTURES, Architecture, Clip
 from benchmarks.gpu.build import build, stock, write_checkpoint
 from benchmarks.gpu.ceiling import ceiling
-from benchmarks.gpu.measure import attempt, batch_step, end_to_end, mux, run_ours, run_stock, take_turns
+from benchmarks.gpu.measure import attempt, batch_step, beside, end_to_end, mux, run_ours, run_stock, take_turns
 from benchmarks.gpu.variants import variants
 from benchmarks.record import write
 from cinelet.engine import Engine, WanModel, load_model
@@ -111,6 +111,7 @@ class Run:
             "variants": rows,
             "end_to_end": whole,
             "together": {str(n): attempt(lambda n=n: batch_step(engine, guided, n)) for n in BATCHES},  # type: ignore[misc]
+            "decode beside steps": attempt(lambda: beside(engine, guided)),
             "memory": predicted | {"real_gib": rows[plain.name].get("peak_gib")},
             "mux": attempt(lambda: mux(engine, plan_of(architecture, clip, 1, is_guided=False))),
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -138,13 +139,55 @@ def batch_step(engine: Engine, plan: Plan, size: int) -> Row:
     return {"step_s": round(median(times[1:] or times), 4)}
 
 
-def mux(engine: Engine, plan: Plan) -> Row:
-    """Seconds of writing the frames as MP4; a machine without the codec says so."""
-    from cinelet.media import write_clip  # noqa: PLC0415 - the codec is no part of what this benchmark needs
-
+def all_steps(engine: Engine, plan: Plan) -> Trajectory:
+    """A clip of which only decoding is left."""
     trajectory = engine.admit(plan)
     while not trajectory.is_done:
         engine.step([trajectory])
-    frames = engine.finish(trajectory).frames
-    with tempfile.TemporaryDirectory() as folder:
-        return {"mux_s": round(seconds(lambda: write_clip(frames, Path(folder) / "clip.mp4", plan.fps), torch.device("cpu")), 4)}
+    return trajectory
+
+
+def beside(engine: Engine, plan: Plan) -> Row:
+    """Seconds of a decode and of the steps of another clip that are taken meanwhile: at once, and the same one after the other."""
+    first, second, other, again = all_steps(engine, plan), all_steps(engine, plan), engine.admit(plan), engine.admit(plan)
+    usual, engine.decode_beside = engine.decode_beside, True
+    try:
+        begun = engine.begin_decode(first)
+    finally:
+        engine.decode_beside = usual
+    if begun is None:
+        raise RuntimeError("not all weights lie on this device: it decodes alone")
+
+    def at_once() -> None:
+        while not (begun.done() or other.is_done):
+            engine.step([other])
+        engine.finish(first, begun=begun)
+
+    def in_turn() -> None:
+        engine.finish(second)
+        for _ in range(other.step):
+            engine.step([again])
+
+    return {
+        "at_once_s": round(seconds(at_once, engine.model.device), 4),
+        "in_turn_s": round(seconds(in_turn, engine.model.device), 4),
+        "steps": other.step,
+    }
+
+
+def mux(engine: Engine, plan: Plan) -> Row:
+    """Seconds of writing whole frames as MP4, and of what is left of that after the last frame where each is written as it is decoded.
+
+    A machine without the codec says so.
+    """
+    from cinelet.media import write_clip  # noqa: PLC0415 - the codec is no part of what this benchmark needs
+    from cinelet.worker.frame_stream import FrameStream  # noqa: PLC0415 - as above
+
+    latents_CTHW = all_steps(engine, plan).latents_CTHW
+    stream = FrameStream()
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as encoder:
+        streamed = encoder.submit(stream.encode, Path(folder) / "streamed.mp4", plan, {})
+        frames = engine.decoder.decode(latents_CTHW, plan.num_frames, "frames", stream.put)
+        left_s = seconds(streamed.result, torch.device("cpu"))
+        whole_s = seconds(lambda: write_clip(frames, Path(folder) / "clip.mp4", plan.fps), torch.device("cpu"))
+    return {"mux_s": round(whole_s, 4), "mux_after_last_frame_s": round(left_s, 4)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+OnFrames = Callable[[int, "NDArray[np.uint8]"], None]
+"""Hears of frames as they are decoded: the number of the first, and uint8 `[T, H, W, C]`. A decode that ran out of memory begins again,
+at frame 0."""
 Preset = Literal["draft", "standard", "final"]
 SamplerName = Literal["unipc", "dpm++", "euler", "lcm"]
 VaeTier = Literal["full", "half", "tiny"]

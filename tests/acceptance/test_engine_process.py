@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from cinelet.engine import Engine, load_model
 from cinelet.engine.process import EngineProcess
@@ -50,7 +51,7 @@ def engine(folder: Path) -> Iterator[EngineProcess]:
     process.stop()
 
 
-def run(engine: EngineProcess, name: str = "clip") -> Video:
+def run(engine: EngineProcess, name: str = "clip") -> Video | None:
     engine.start()
     engine.admit(name, PLAN)
     while engine.step([name])[name] < PLAN.num_inference_steps:
@@ -134,17 +135,69 @@ def test_an_engine_that_does_not_answer_in_time_is_ended(engine: EngineProcess) 
     assert not engine.is_alive
 
 
-def test_finishing_reports_parts_and_an_unknown_name_is_our_error(engine: EngineProcess) -> None:
+def test_finishing_hands_out_frames_as_they_come_and_an_unknown_name_is_our_error(engine: EngineProcess) -> None:
     engine.start()
     engine.admit("clip", PLAN)
     while engine.step(["clip"])["clip"] < PLAN.num_inference_steps:
         pass
-    parts: list[float] = []
-    engine.finish("clip", PLAN, parts.append)
-    assert parts[-1] == 1.0
+    parts: list[NDArray[np.uint8]] = []
+    video = engine.finish("clip", PLAN, lambda _, part: parts.append(part))
+    assert video is not None
+    assert np.array_equal(np.concatenate(parts), video.frames)
     with pytest.raises(InternalError, match="step failed"):
         engine.step(["nobody"])
     assert engine.is_alive
+
+
+@pytest.fixture(scope="module")
+def beside(folder: Path) -> Iterator[EngineProcess]:
+    process = EngineProcess(EngineSpec(folder=folder, num_threads=1, options={"decode_beside": True}))
+    process.start()
+    yield process
+    process.stop()
+
+
+def test_a_clip_is_decoded_beside_the_steps_of_another_to_the_same_frames(beside: EngineProcess, engine: EngineProcess) -> None:
+    expected = run(engine)
+    beside.start()
+    for name in ("done", "stepped"):
+        beside.admit(name, PLAN)
+    while beside.step(["done"])["done"] < PLAN.num_inference_steps:
+        pass
+    parts: list[NDArray[np.uint8]] = []
+    first = beside.finish("done", PLAN, lambda _, part: parts.append(part), may_wait=False)
+    assert beside.step(["stepped"]) == {"stepped": 1}
+    video = beside.finish("done", PLAN) if first is None else first
+    assert first is None, "it was waited for"
+    assert video is not None
+    assert expected is not None
+    assert np.array_equal(video.frames, expected.frames)
+    assert np.array_equal(np.concatenate(parts), expected.frames)
+    beside.drop("stepped")
+
+
+def test_a_clip_dropped_while_it_is_decoded_is_nobodys(beside: EngineProcess) -> None:
+    beside.start()
+    beside.admit("dropped", PLAN)
+    while beside.step(["dropped"])["dropped"] < PLAN.num_inference_steps:
+        pass
+    assert beside.finish("dropped", PLAN, may_wait=False) is None
+    beside.drop("dropped")
+    assert run(beside) is not None
+
+
+def test_a_child_killed_while_it_decodes_beside_is_an_error(folder: Path) -> None:
+    process = EngineProcess(EngineSpec(folder=folder, num_threads=1, options={"decode_beside": True}))
+    process.start()
+    process.admit("clip", PLAN)
+    while process.step(["clip"])["clip"] < PLAN.num_inference_steps:
+        pass
+    assert process.finish("clip", PLAN, may_wait=False) is None
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    with pytest.raises(EngineDiedError):
+        process.finish("clip", PLAN)
+    process.stop()
 
 
 def test_a_checkpoint_that_does_not_load_is_the_loaders_error(tmp_path: Path) -> None:

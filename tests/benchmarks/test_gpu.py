@@ -35,6 +35,8 @@ def test_every_contestant_has_a_number_or_a_reason(values: dict) -> None:
         rows = {**clip["variants"], **clip["together"], "mux": clip["mux"], "memory": clip["memory"]}
         assert all("refused" in row or any(name.endswith(("_s", "_gib")) for name in row) for row in rows.values())
         assert clip["variants"]["lossless"]["step_s"] > 0
+        assert clip["decode beside steps"].keys() == {"at_once_s", "in_turn_s", "steps"}
+        assert clip["mux"].keys() == {"mux_s", "mux_after_last_frame_s"}
 
 
 def test_what_a_cpu_cannot_do_is_refused_with_its_reason_and_the_others_go_on(values: dict) -> None:

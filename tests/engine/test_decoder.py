@@ -134,22 +134,21 @@ def test_the_smallest_clip_passes_every_rung(engine: Engine, rung: Rung) -> None
 
 @pytest.mark.parametrize("rung", LADDER)
 @pytest.mark.parametrize("num_frames", [1, 6, 9])
-def test_surplus_frames_are_cut_and_the_share_grows_to_one(engine: Engine, rung: Rung, num_frames: int) -> None:
+def test_surplus_frames_are_cut_and_the_parts_are_the_clip(engine: Engine, rung: Rung, num_frames: int) -> None:
     latents = smooth_latents(1 + -(-(num_frames - 1) // 4))
-    shares: list[float] = []
-    frames = engine.decoder.decode(latents, num_frames, rung, shares.append)
+    parts: dict[int, NDArray[np.uint8]] = {}
+    frames = engine.decoder.decode(latents, num_frames, rung, parts.__setitem__)
     assert len(frames) == num_frames
-    assert shares == sorted(set(shares))
-    assert shares[-1] == 1.0
-    assert shares[0] > 0
+    assert list(parts) == list(np.cumsum([0, *(len(part) for part in parts.values())])[:-1])
+    assert np.array_equal(np.concatenate(list(parts.values())), frames)
     if rung == "frames":
-        assert len(shares) == latents.shape[1]
+        assert len(parts) == latents.shape[1]
 
 
-def test_the_engine_passes_the_decoders_progress_on(engine: Engine) -> None:
-    shares: list[float] = []
-    engine.finish(advance(engine, engine.admit(make_plan())), shares.append)
-    assert shares == [1 / 9, 1.0]
+def test_the_engine_passes_frames_on_as_they_are_decoded(engine: Engine) -> None:
+    parts: list[tuple[int, int]] = []
+    engine.finish(advance(engine, engine.admit(make_plan())), lambda start, part: parts.append((start, len(part))))
+    assert parts == [(0, 1), (1, 8)]
 
 
 def test_decoding_leaves_the_latents_as_they_were(engine: Engine) -> None:

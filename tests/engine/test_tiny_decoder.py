@@ -169,10 +169,10 @@ def test_out_of_memory_steps_down_the_tiers_own_ladder(tiered: Engine, monkeypat
     tiny = tiered.tiers.get("tiny")
     decode = tiny.decode
 
-    def scarce(latents, num_frames, rung="full", on_part=None, max_pass=0):
+    def scarce(latents, num_frames, rung="full", on_frames=None, max_pass=0):
         if rung == "full":
             raise torch.OutOfMemoryError("no room")
-        return decode(latents, num_frames, rung, on_part, max_pass)
+        return decode(latents, num_frames, rung, on_frames, max_pass)
 
     whole = generate(tiered, make_plan(vae="tiny"))
     monkeypatch.setattr(tiny, "decode", scarce)

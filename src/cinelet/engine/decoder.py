@@ -7,13 +7,15 @@ frames may be passed at once with the same result, which keeps the device busier
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
 from numpy.typing import NDArray
+
+from cinelet.video import OnFrames
 
 Rung = Literal["full", "frames", "tiles"]
 LADDER: tuple[Rung, ...] = ("full", "frames", "tiles")
@@ -41,17 +43,17 @@ class Decoder:
         latents_CTHW: torch.Tensor,
         num_frames: int,
         rung: Rung = "full",
-        on_part: Callable[[float], None] | None = None,
+        on_frames: OnFrames | None = None,
         max_pass: int = 0,
     ) -> NDArray[np.uint8]:
-        """Frames uint8 `[num_frames, H, W, C]`; `on_part` hears the finished share after each pass.
+        """Frames uint8 `[num_frames, H, W, C]`; `on_frames` gets those of each pass.
 
         `max_pass` bounds the latent frames of one pass on the first rung (0: no bound), so that a long clip needs no more than a short one.
         """
         latents_BCTHW = self.denormalise(latents_CTHW).to(self._vae.dtype)
         longest = (max_pass or latents_BCTHW.shape[2]) if rung == "full" else 1
         parts = self._decode_tiles(latents_BCTHW) if rung == "tiles" else self._decode_passes(latents_BCTHW, longest)
-        return collect(parts, num_frames, on_part)
+        return collect(parts, num_frames, on_frames)
 
     def denormalise(self, latents_CTHW: torch.Tensor) -> torch.Tensor:
         """The latents in the autoencoder's own scale, float32, with a batch axis."""
@@ -94,8 +96,8 @@ class Decoder:
         return to_uint8(pixels)
 
 
-def collect(parts_TCHW: Iterator[torch.Tensor], num_frames: int, on_part: Callable[[float], None] | None) -> NDArray[np.uint8]:
-    """The first `num_frames` frames, uint8 `[T, H, W, C]`, of pixels that come in parts."""
+def collect(parts_TCHW: Iterator[torch.Tensor], num_frames: int, on_frames: OnFrames | None) -> NDArray[np.uint8]:
+    """The first `num_frames` frames, uint8 `[T, H, W, C]`, of pixels that come in parts; each part is told as it comes."""
     frames: NDArray[np.uint8] = np.empty(0, np.uint8)
     done = 0
     for part_TCHW in parts_TCHW:
@@ -103,9 +105,9 @@ def collect(parts_TCHW: Iterator[torch.Tensor], num_frames: int, on_part: Callab
         if done == 0:
             frames = np.empty((num_frames, *part.shape[1:]), np.uint8)
         frames[done : done + len(part)] = part
+        if on_frames:
+            on_frames(done, part)
         done += len(part)
-        if on_part:
-            on_part(done / num_frames)
     return frames
 
 

@@ -15,6 +15,7 @@ import functools
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -23,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from cinelet.engine.acceleration import LOSSLESS, Acceleration, accelerate
+from cinelet.engine.beside import Beside, Decoded
 from cinelet.engine.decoder import LADDER, Decoder, Rung
 from cinelet.engine.denoiser import Denoiser, GroupKey
 from cinelet.engine.lora import LoraSwitch
@@ -41,14 +43,15 @@ from cinelet.engine.usage import peak_memory_bytes, total_memory_bytes
 from cinelet.engine.windowed import window_length
 from cinelet.errors import InvalidValueError, OutOfMemoryError
 from cinelet.models.adapters import GetAdapter, no_adapters
-from cinelet.video import Plan, Video
+from cinelet.video import OnFrames, Plan, Video
 
 
 class Engine:
     """One model on one device.
 
     `memory_limit_bytes` bounds the predicted peak (None: no bound but the device's own); `max_group` the clips of one forward;
-    `get_adapter` gives LoRA adapters by name; `residency` says which parts lie on the device when.
+    `get_adapter` gives LoRA adapters by name; `residency` says which parts lie on the device when; `decode_beside` lets clips be decoded
+    while others are stepped (None: on a GPU without a memory limit).
     Not thread-safe: one caller at a time.
     """
 
@@ -62,6 +65,7 @@ class Engine:
         get_adapter: GetAdapter = no_adapters,
         acceleration: Acceleration = LOSSLESS,
         residency: Residency | None = None,
+        decode_beside: bool | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.model = model
@@ -75,6 +79,8 @@ class Engine:
         self.speed_path = accelerate(model, acceleration)
         self.residency = Residency(model) if residency is None else residency
         self.phases = Phases()
+        self.decode_beside = model.device.type == "cuda" and memory_limit_bytes is None if decode_beside is None else decode_beside
+        self._beside = Beside(model.device, clock)
         self._foresight = Foresight(model)
         self._clock = clock
 
@@ -177,14 +183,36 @@ class Engine:
         """A rough, small picture for each latent frame, uint8 `[T', H', W', C]`."""
         return self.decoder.preview(settled(trajectory))
 
-    def finish(self, trajectory: Trajectory, on_part: Callable[[float], None] | None = None) -> Video:
-        """Decode a trajectory whose steps are done. Steps down the decode ladder when memory runs out."""
-        if not trajectory.is_done:
-            raise ValueError(f"trajectory is at step {trajectory.step} of {trajectory.sampler.num_steps}")
-        began = self._clock()
+    def begin_decode(self, trajectory: Trajectory, on_frames: OnFrames | None = None) -> Future[Decoded] | None:
+        """Have a trajectory whose steps are done decoded beside the steps that follow; None where that must be left to `finish`.
+
+        That is where the device does one thing at a time, where not all weights lie on it, and for clips in windows. `on_frames` is called
+        in another thread. Give the result to `finish`.
+        """
+        self._check_done(trajectory)
+        plan = trajectory.plan
+        is_all_there = {self.residency.placement, self._wanted_placement(plan)} == {"all"}
+        if not self.decode_beside or not is_all_there or window_length(self.model, plan) > 0:
+            return None
         trajectory.latents_CTHW = settled(trajectory)
-        frames, rung = self._decode(trajectory, on_part)
-        trajectory.spend("decode", self._clock() - began)
+        decode = self.tiers.get(plan.vae).decode
+        return self._beside.begin(functools.partial(decode, trajectory.latents_CTHW, plan.num_frames, "full", on_frames))
+
+    def finish(self, trajectory: Trajectory, on_frames: OnFrames | None = None, begun: Future[Decoded] | None = None) -> Video:
+        """Decode a trajectory whose steps are done, or wait for the decode that was begun; `on_frames` hears of frames as they come.
+
+        Steps down the decode ladder when memory runs out, for a decode that was begun too.
+        """
+        self._check_done(trajectory)
+        began = self._clock()
+        decoded = None if begun is None else _result(begun)
+        if decoded is None:
+            trajectory.latents_CTHW = settled(trajectory)
+            frames, rung = self._decode(trajectory, on_frames)
+            trajectory.spend("decode", self._clock() - began)
+        else:
+            frames, rung = decoded.frames, named("full", trajectory.plan.vae)
+            trajectory.spend("decode", decoded.seconds)
         return Video(
             frames=frames,
             plan=trajectory.plan,
@@ -222,10 +250,23 @@ class Engine:
         return self.memory(plan, group_size).step_peak(placement)
 
     def _settle(self, plan: Plan) -> None:
-        """Choose the placement for work on this plan: by the limit, or else by what the device has."""
+        """Choose the placement for work on this plan. Weights are moved only while nothing is decoded."""
+        wanted = self._wanted_placement(plan)
+        if wanted != self.residency.placement:
+            self._beside.wait()
+            self.residency.choose(wanted)
+
+    def _wanted_placement(self, plan: Plan) -> Placement:
+        """By the limit, or else by what the device has; as it is where neither says anything."""
         limit = total_memory_bytes(self.model.device) if self.memory_limit_bytes is None else self.memory_limit_bytes
-        if limit is not None and len(self.residency.placements) > 1:
-            self.residency.choose(self._foreseen(plan, limit)[0])
+        if limit is None or len(self.residency.placements) == 1:
+            return self.residency.placement
+        return self._foreseen(plan, limit)[0]
+
+    @staticmethod
+    def _check_done(trajectory: Trajectory) -> None:
+        if not trajectory.is_done:
+            raise ValueError(f"trajectory is at step {trajectory.step} of {trajectory.sampler.num_steps}")
 
     def _make_sampler(self, plan: Plan) -> Sampler:
         return Sampler(
@@ -270,10 +311,13 @@ class Engine:
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
+            had_company = self._beside.wait()
             can_take_apart = self.denoiser.join_guidance and group[0].negative_LD is not None
-            if len(group) == 1 and not can_take_apart and not self.residency.step_down():
+            if not had_company and len(group) == 1 and not can_take_apart and not self.residency.step_down():
                 raise OutOfMemoryError("memory: one denoising step of this clip does not fit the device", detail=str(error)) from error
         self._release()
+        if had_company:
+            return self._velocities(group)
         if len(group) == 1:
             self.denoiser.join_guidance = self.denoiser.join_guidance and not can_take_apart
             return self._velocities(group)
@@ -281,7 +325,7 @@ class Engine:
         self.max_group = min(self.max_group, half)
         return torch.cat([self._velocities(group[:half]), self._velocities(group[half:])])
 
-    def _decode(self, trajectory: Trajectory, on_part: Callable[[float], None] | None) -> tuple[NDArray[np.uint8], str]:
+    def _decode(self, trajectory: Trajectory, on_frames: OnFrames | None) -> tuple[NDArray[np.uint8], str]:
         limit = self.memory_limit_bytes
         first = "full" if limit is None else self._foreseen(trajectory.plan, limit)[1]
         tier = trajectory.plan.vae
@@ -293,7 +337,7 @@ class Engine:
                 max_pass = window_length(self.model, trajectory.plan)
                 self.residency.bring("vae")
                 with frugal(self.model.device) if limit or max_pass or rungs[0] != "full" else nullcontext():
-                    frames = decoder.decode(trajectory.latents_CTHW, trajectory.plan.num_frames, rungs[0], on_part, max_pass)
+                    frames = decoder.decode(trajectory.latents_CTHW, trajectory.plan.num_frames, rungs[0], on_frames, max_pass)
                 return frames, named(rungs[0], tier)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
@@ -307,3 +351,13 @@ class Engine:
     def _release(self) -> None:
         if self.model.device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+def _result(begun: Future[Decoded]) -> Decoded | None:
+    """What was decoded beside the steps; None where memory did not allow it."""
+    try:
+        return begun.result()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return None

@@ -6,7 +6,7 @@ Each decodes by the rungs of its own ladder. Knows nothing of memory limits; the
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from cinelet.engine.model import WanModel
 from cinelet.engine.precision import half_dtype
 from cinelet.engine.tiny_decoder import TinyDecoder
 from cinelet.errors import InvalidValueError
-from cinelet.video import VaeTier
+from cinelet.video import OnFrames, VaeTier
 
 
 class TinyTier:
@@ -36,14 +36,14 @@ class TinyTier:
         latents_CTHW: torch.Tensor,
         num_frames: int,
         rung: Rung = "full",
-        on_part: Callable[[float], None] | None = None,
+        on_frames: OnFrames | None = None,
         max_pass: int = 0,
     ) -> NDArray[np.uint8]:
         """As `Decoder.decode`."""
         is_normalised = self._network.config.is_normalised
         latents_BCTHW = latents_CTHW[None] if is_normalised else self._full.denormalise(latents_CTHW)
         longest = (max_pass or latents_BCTHW.shape[2]) if rung == "full" else 1
-        return collect(self._parts(latents_BCTHW, longest), num_frames, on_part)
+        return collect(self._parts(latents_BCTHW, longest), num_frames, on_frames)
 
     def _parts(self, latents_BCTHW: torch.Tensor, longest: int) -> Iterator[torch.Tensor]:
         dtype = next(self._network.parameters()).dtype

@@ -1,4 +1,4 @@
-"""Frames to published files: encode, store, commit. Runs beside the next denoising steps; a slow store must not stop the beat."""
+"""Frames to published files: encode, store, commit. Runs beside the decode and the next steps; a slow store must not stop the beat."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from cinelet.jobs import Failure, Lease, LeaseLostError, Store
 from cinelet.media import poster, spritesheet, write_clip
 from cinelet.storage import BlobStore, blob_key
 from cinelet.video import Video
+from cinelet.worker.frame_stream import AbandonedError, FrameStream
 from cinelet.worker.run import STAGES
 from cinelet.worker.tally import Tally
 
@@ -39,14 +40,18 @@ class Delivery:
         self._tally = tally
         self._sleep = sleep
 
-    def deliver(self, lease: Lease, video: Video) -> str:
-        """Publish `video` as the job's result; returns the job's new state, or `lost` where the lease was gone."""
+    def deliver(self, lease: Lease, stream: FrameStream) -> str:
+        """Publish what comes through `stream` as the job's result; returns the job's new state, or `lost` where the lease
+        was gone or the worker let go of the clip."""
         try:
-            if not np.isfinite(video.latents).all():
-                return self._fail(
-                    lease, "numerical_failure", "the model's numbers overflowed; try another seed or fewer steps", may_retry=False
-                )
-            result, seconds = self._upload(lease, video)
+            with tempfile.TemporaryDirectory(prefix="cinelet-") as folder:
+                clip = stream.encode(Path(folder) / "video.mp4", lease.job.plan, _labels(lease))
+                video = stream.video()
+                if not np.isfinite(video.latents).all():
+                    return self._fail(
+                        lease, "numerical_failure", "the model's numbers overflowed; try another seed or fewer steps", may_retry=False
+                    )
+                result, seconds = self._upload(lease, video, clip, stream.closed_at)
             report: dict[str, Any] = {
                 "stage_durations_s": {**{STAGES[stage]: s for stage, s in video.stage_durations_s.items()}, **seconds},
                 "inference_time_s": sum(video.stage_durations_s.values()),
@@ -60,7 +65,7 @@ class Delivery:
             self._patiently(lambda: self._store.leases.succeed(lease, result, report, spent_s))
             self._tally.finished(lease.job, video, report["stage_durations_s"], self._store.database.clock())
             self._tidy(lease)
-        except LeaseLostError:
+        except (AbandonedError, LeaseLostError):
             return "lost"  # the next attempt may go on from a checkpoint among these files; the sweeper knows which are dead
         except UnavailableError as error:
             return self._fail(lease, "storage_unavailable", error.message, may_retry=True)
@@ -75,7 +80,7 @@ class Delivery:
         """Show `video` until the clip is there; its loss matters little."""
         try:
             with tempfile.TemporaryDirectory(prefix="cinelet-") as folder:
-                clip = write_clip(video.frames, Path(folder) / "draft.mp4", video.fps, metadata=_labels(lease, video))
+                clip = write_clip(video.frames, Path(folder) / "draft.mp4", video.fps, metadata=_labels(lease))
                 artifact = self._blobs.put_file(blob_key(lease.job.id, lease.token, clip.name), clip, "video/mp4")
             self._store.leases.draft(lease, artifact.to_json())
         except LeaseLostError:
@@ -86,20 +91,18 @@ class Delivery:
             log.exception("draft failed", job_id=lease.job.id)
         return "draft"
 
-    def _upload(self, lease: Lease, video: Video) -> tuple[dict[str, object], dict[str, float]]:
-        began = time.perf_counter()
-        with tempfile.TemporaryDirectory(prefix="cinelet-") as folder:
-            clip = write_clip(video.frames, Path(folder) / "video.mp4", video.fps, metadata=_labels(lease, video))
-            files = {
-                "video": (clip, "video/mp4"),
-                "thumbnail": (poster(video.frames, Path(folder) / "thumbnail.webp"), "image/webp"),
-                "spritesheet": (spritesheet(video.frames, Path(folder) / "spritesheet.webp"), "image/webp"),
-            }
-            encoded = time.perf_counter()
-            result: dict[str, object] = {}
-            for variant, (path, kind) in files.items():
-                key = blob_key(lease.job.id, lease.token, path.name)
-                result[variant] = self._patiently(lambda key=key, path=path, kind=kind: self._blobs.put_file(key, path, kind)).to_json()  # type: ignore[misc]
+    def _upload(self, lease: Lease, video: Video, clip: Path, began: float) -> tuple[dict[str, object], dict[str, float]]:
+        """The clip and its pictures as stored, and what took how long since `began`."""
+        files = {
+            "video": (clip, "video/mp4"),
+            "thumbnail": (poster(video.frames, clip.with_name("thumbnail.webp")), "image/webp"),
+            "spritesheet": (spritesheet(video.frames, clip.with_name("spritesheet.webp")), "image/webp"),
+        }
+        encoded = time.perf_counter()
+        result: dict[str, object] = {}
+        for variant, (path, kind) in files.items():
+            key = blob_key(lease.job.id, lease.token, path.name)
+            result[variant] = self._patiently(lambda key=key, path=path, kind=kind: self._blobs.put_file(key, path, kind)).to_json()  # type: ignore[misc]
         return result, {"video_encode": encoded - began, "upload": time.perf_counter() - encoded}
 
     def _tidy(self, lease: Lease) -> None:
@@ -129,5 +132,5 @@ class Delivery:
         return state
 
 
-def _labels(lease: Lease, video: Video) -> dict[str, str]:
-    return {"title": video.plan.prompt, "comment": f"AI-generated by cinelet, {lease.job.id}"}
+def _labels(lease: Lease) -> dict[str, str]:
+    return {"title": lease.job.plan.prompt, "comment": f"AI-generated by cinelet, {lease.job.id}"}

@@ -25,8 +25,9 @@ class Dispatcher:
         """What changes now; None: nothing. Parked runs wait in the same line as the candidates."""
         active = [run for run in runs if not run.is_parked and not run.is_done]
         parked = [run for run in runs if run.is_parked]
+        decoding = [run for run in runs if run.is_done and not run.is_parked]
         line: Line[Candidate | Run] = self._policy.line(self._ledger)
-        waiting: list[Candidate | Run] = [*may_start(candidates, [*active, *parked], now), *parked]
+        waiting: list[Candidate | Run] = [*may_start(candidates, [*active, *decoding, *parked], now), *parked]
         for work in waiting:
             line.push(work, now)
         first = line.peek(now)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cinelet.draft import Draft
 from cinelet.errors import EngineDiedError, InvalidValueError, NotFoundError
-from cinelet.video import Plan, Video
+from cinelet.video import OnFrames, Plan, Video
 
 POISON = "poison"
 """A prompt with this word ends the engine at its first step, as a prompt that crashes a real one would."""
@@ -72,14 +72,15 @@ class FakeEngine:
         self._plans.pop(name, None)
         self._steps.pop(name, None)
 
-    def finish(self, name: str, plan: Plan, on_part: Callable[[float], None] | None = None) -> Video:
-        """The frames of `plan`."""
+    def finish(self, name: str, plan: Plan, on_frames: OnFrames | None = None, *, may_wait: bool = True) -> Video:  # noqa: ARG002
+        """The frames of `plan`, at once."""
         self._plan(name)
         self.drop(name)
-        if on_part:
-            on_part(1.0)
+        frames = paint(plan, plan.num_frames)
+        if on_frames:
+            on_frames(0, frames)
         seconds = {"encode": 0.0, "denoise": self.step_s * plan.num_inference_steps, "decode": 0.0}
-        return Video(frames=paint(plan, plan.num_frames), latents=np.zeros((1, 1, 1, 1), np.float32), plan=plan, stage_durations_s=seconds)
+        return Video(frames=frames, latents=np.zeros((1, 1, 1, 1), np.float32), plan=plan, stage_durations_s=seconds)
 
     def _plan(self, name: str) -> Plan:
         if name not in self._plans:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cinelet.video import Plan, Video
+from cinelet.video import OnFrames, Plan, Video
 
 
 class EnginePort(Protocol):
@@ -43,5 +43,8 @@ class EnginePort(Protocol):
     def drop(self, name: str) -> None:
         """Forget a trajectory; an unknown one is fine."""
 
-    def finish(self, name: str, plan: Plan, on_part: Callable[[float], None] | None = None) -> Video:
-        """Decode a trajectory whose steps are done, and forget it."""
+    def finish(self, name: str, plan: Plan, on_frames: OnFrames | None = None, *, may_wait: bool = True) -> Video | None:
+        """Decode a trajectory whose steps are done, and forget it; `on_frames` hears of frames as they come and must not raise.
+
+        Without `may_wait` None says that it is being decoded beside the steps of others: call again.
+        """

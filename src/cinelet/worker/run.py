@@ -8,6 +8,7 @@ from cinelet.jobs import Beat, Lease
 from cinelet.scheduling import RANKS, Cost
 from cinelet.scheduling.order import ALONE_FROM_ATTEMPT
 from cinelet.video import Plan
+from cinelet.worker.frame_stream import FrameStream
 
 STAGES = {"encode": "text_encode", "denoise": "denoise_high", "decode": "vae_decode", "mux": "video_encode"}
 """The engine's stages in the words of the wire."""
@@ -19,7 +20,7 @@ class Run:
 
     `turn_step` is where it stood when it last came to the device, `turn_at` when that was (unix seconds; None off the device). A parked
     run keeps its trajectory in the engine and gets no steps.
-    `draft_steps` is above 0 while a quick draft of it is made first.
+    `draft_steps` is above 0 while a quick draft of it is made first. `stream` takes its frames to a deliverer once they are decoded.
     """
 
     lease: Lease
@@ -36,6 +37,7 @@ class Run:
     was_overdue: bool = False
     parked_at: float | None = None
     draft_steps: int = 0
+    stream: FrameStream | None = None
 
     @property
     def id(self) -> str:

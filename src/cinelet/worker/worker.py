@@ -6,6 +6,7 @@ an engine that hangs stops beating, and the job is rescued. Knows no HTTP; decid
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections import deque
@@ -14,9 +15,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from cinelet.errors import CineletError, EngineDiedError, OutOfMemoryError, UnavailableError
 from cinelet.jobs import Candidate, Failure, Lease, LeaseLostError, Store
@@ -25,14 +28,16 @@ from cinelet.scheduling import Decision, Pricer, policy_named
 from cinelet.scheduling.breaker import Breaker
 from cinelet.storage import BlobStore
 from cinelet.telemetry import Metrics
-from cinelet.video import Video
 from cinelet.worker.delivery import Delivery
 from cinelet.worker.dispatcher import Dispatcher
+from cinelet.worker.frame_stream import FrameStream
 from cinelet.worker.guard import Guard
 from cinelet.worker.keeper import Keeper
 from cinelet.worker.port import EnginePort
 from cinelet.worker.run import STAGES, Run
 from cinelet.worker.tally import Tally
+
+T = TypeVar("T")
 
 IDLE_S = 2.0
 """How long to wait for a wake-up that may have been lost before looking by itself."""
@@ -163,7 +168,7 @@ class Worker:
             self._if_store_is_there(self._tell)
         except EngineDiedError as error:
             self._bury_engine(error)
-        if not self._active():
+        if not self._active() and not self._is_decoding():
             self._wait()
         elif not self._allowed.slots:
             self._cool()
@@ -232,6 +237,10 @@ class Worker:
     def _active(self) -> list[Run]:
         """What gets the next step."""
         return [run for run in self._runs.values() if not run.is_done and not run.is_parked]
+
+    def _is_decoding(self) -> bool:
+        """Whether a clip is decoded beside steps."""
+        return any(run.stream is not None for run in self._runs.values())
 
     def _schedule(self) -> None:
         """Between two steps: ask the scheduler until nothing changes."""
@@ -374,42 +383,63 @@ class Worker:
             self._drop(run.id)
 
     def _deliver(self) -> None:
-        """Decode what has all its steps and hand it to a deliverer; forget what was delivered."""
-        for job_id, run in list(self._runs.items()):
-            if not run.is_done or len(self._delivering) >= MAX_DELIVERIES:
-                continue
-            run.stage = "vae_decode"
-            self._if_store_is_there(lambda run=run: self._tell([run]))  # type: ignore[misc]  # bound now, not later
-            if job_id in self._lost:
-                continue
-            try:
-                video = self._engine.finish(run.name, run.plan, lambda _: self._if_store_is_there(self._tell))
-                if job_id in self._lost:
-                    continue
-                if run.draft_steps:
-                    self._hand_out(run, self._delivery.deliver_draft, video)
-                    self._begin_final(run)
-                    continue
-            except EngineDiedError:
-                raise
-            except CineletError as error:
-                self._fail(run, error)
-                continue
-            self._dispatcher.ends(run, self._store.database.clock())
-            self._breaker.succeeded()
-            self._pricers[run.plan.model].learn(run.plan, video.stage_durations_s)
-            self._keep_prices(is_last=False)
-            run.stage = "video_encode"
-            del self._runs[job_id]
-            self._hand_out(run, self._delivery.deliver, video)
+        """Decode what has all its steps, its frames on their way to a deliverer as they come; forget what was delivered."""
+        for run in list(self._runs.values()):
+            if run.stream is not None or (run.is_done and len(self._delivering) < MAX_DELIVERIES):
+                try:
+                    self._decode(run)
+                except EngineDiedError:
+                    raise
+                except CineletError as error:
+                    self._fail(run, error)
         for name, (run, future) in list(self._delivering.items()):
             if future.done():
                 del self._delivering[name]
                 self._has_news = True
                 self._log.info("delivered", job_id=run.id, state=future.result(), seconds=round(self._clock() - run.began_at, 3))
 
-    def _hand_out(self, run: Run, deliver: Callable[[Lease, Video], str], video: Video) -> None:
-        future = self._deliverers.submit(deliver, run.lease, video)
+    def _decode(self, run: Run) -> None:
+        """Begin to decode, or look whether that is over. Where the engine decodes beside steps, it is waited for only when nobody steps."""
+        is_new = run.stage != STAGES["decode"]
+        if is_new:
+            run.stage = STAGES["decode"]
+            self._if_store_is_there(lambda: self._tell([run]))
+        if run.id in self._lost:
+            return
+        if run.draft_steps:
+            video = self._engine.finish(run.name, run.plan, lambda *_: self._tell_anyway())
+            if video is not None and run.id not in self._lost:
+                self._hand_out(run, self._delivery.deliver_draft, video)
+                self._begin_final(run)
+            return
+        if run.stream is None:
+            run.stream = FrameStream()
+            self._hand_out(run, self._delivery.deliver, run.stream)
+        video = self._engine.finish(
+            run.name, run.plan, functools.partial(self._pass_on, run.stream), may_wait=not (is_new or self._active())
+        )
+        if video is not None and run.id not in self._lost:
+            self._dispatcher.ends(run, self._store.database.clock())
+            self._breaker.succeeded()
+            self._pricers[run.plan.model].learn(run.plan, video.stage_durations_s)
+            self._keep_prices(is_last=False)
+            run.stage = STAGES["mux"]
+            del self._runs[run.id]
+            run.stream.close(video)
+
+    def _pass_on(self, stream: FrameStream, start: int, frames_THWC: NDArray[np.uint8]) -> None:
+        stream.put(start, frames_THWC)
+        self._tell_anyway()
+
+    def _tell_anyway(self) -> None:
+        """Tell in the middle of an engine's command, which no error of the store may interrupt; the next beat meets it again."""
+        try:
+            self._tell()
+        except CineletError as error:
+            self._log.warning("store is away", reason=error.message, detail=error.detail)
+
+    def _hand_out(self, run: Run, deliver: Callable[[Lease, T], str], what: T) -> None:
+        future = self._deliverers.submit(deliver, run.lease, what)
         future.add_done_callback(lambda _: self._wake.set())
         self._delivering[run.name] = (run, future)
 
@@ -426,7 +456,7 @@ class Worker:
         """
         now = self._clock()
         if runs is None:
-            all_runs = [*self._runs.values(), *(run for run, _ in self._delivering.values())]
+            all_runs = [*(run for run, _ in self._delivering.values()), *self._runs.values()]  # of two attempts at a job the later counts
             runs = [run for run in all_runs if now - run.told_at >= self.pace.beat_every_s]
         beats = {run.id: run for run in runs}
         for run in beats.values():
@@ -468,7 +498,7 @@ class Worker:
         self._log.error("engine died", reason=error.message, jobs=list(self._runs))
         failure = Failure(code=error.code, message="the clip could not be made: the engine ended each time it was tried")
         for run in list(self._runs.values()):
-            del self._runs[run.id]
+            self._forget(run.id)
             try:
                 if self._store.leases.fail(run.lease, failure, may_retry=True) == "failed":
                     self._tally.failed(error.code)
@@ -477,8 +507,14 @@ class Worker:
         self._start_engine()
 
     def _drop(self, job_id: str) -> None:
-        run = self._runs.pop(job_id, None)
+        run = self._forget(job_id)
         if run is not None:
             self._dispatcher.ends(run, self._store.database.clock())
             self._engine.drop(run.name)
             self._has_news = True
+
+    def _forget(self, job_id: str) -> Run | None:
+        run = self._runs.pop(job_id, None)
+        if run is not None and run.stream is not None:
+            run.stream.abandon()
+        return run

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from cinelet.errors import UnavailableError
+from cinelet.errors import EngineDiedError, UnavailableError
 from cinelet.jobs import Beat
 from cinelet.scheduling import Architecture, Pricer
 from cinelet.storage import open_blobs
 from cinelet.telemetry import Metrics
-from cinelet.video import Plan, Video
+from cinelet.video import OnFrames, Plan, Video
 from cinelet.worker import FakeEngine, Pace, Worker
 from tests.support.world import World, open_world
 
@@ -34,19 +34,45 @@ class DecodingEngine(FakeEngine):
         assert not self.is_decoding, "a command in the middle of another"
         super().drop(name)
 
-    def finish(self, name: str, plan: Plan, on_part: Callable[[float], None] | None = None) -> Video:
+    def finish(self, name: str, plan: Plan, on_frames: OnFrames | None = None, *, may_wait: bool = True) -> Video:
         video = super().finish(name, plan)
         self.is_decoding = True
         if self._during:
             self._during.pop()()
-        if on_part is not None:
-            on_part(1.0)
+        if on_frames is not None:
+            on_frames(0, video.frames)
         self.is_decoding = False
         return video
 
 
+class BesideEngine(FakeEngine):
+    """Decodes beside steps: a clip is ready after a step of another, or when it is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_beside = 0
+        self._decoding: dict[str, bool] = {}
+
+    def step(self, names: Sequence[str], timeout_s: float | None = None) -> dict[str, int]:
+        self._decoding = dict.fromkeys(self._decoding, True)
+        return super().step(names, timeout_s)
+
+    def finish(self, name: str, plan: Plan, on_frames: OnFrames | None = None, *, may_wait: bool = True) -> Video | None:
+        is_ready = self._decoding.setdefault(name, False)
+        if not is_ready and not may_wait:
+            return None
+        self.num_beside += self._decoding.pop(name)
+        return super().finish(name, plan, on_frames)
+
+
 def work_until_done(world: World, engine: FakeEngine, blobs: Path, job_id: str) -> str:
-    """The state of a job after a worker had it, or whatever it had become when patience ended."""
+    """The state of a job after a worker had it."""
+    work(world, engine, blobs, lambda: world.state(job_id) in {"succeeded", "failed"})
+    return world.state(job_id)
+
+
+def work(world: World, engine: FakeEngine, blobs: Path, is_over: Callable[[], bool]) -> None:
+    """A worker at work until `is_over`, or until patience ended. It ends in peace."""
     worker = Worker(
         "decoding",
         ["pocket"],
@@ -62,13 +88,13 @@ def work_until_done(world: World, engine: FakeEngine, blobs: Path, job_id: str) 
     thread = threading.Thread(target=worker.run)
     thread.start()
     deadline = time.monotonic() + PATIENCE_S
-    while world.state(job_id) not in {"succeeded", "failed"} and thread.is_alive() and time.monotonic() < deadline:
+    while not is_over() and thread.is_alive() and time.monotonic() < deadline:
         rang.wait(0.1)
         rang.clear()
     worker.stop()
     thread.join(PATIENCE_S)
+    assert not thread.is_alive()
     silence()
-    return world.state(job_id)
 
 
 def test_a_clip_cancelled_while_it_is_decoded_is_let_go_and_the_next_is_made(tmp_path: Path) -> None:
@@ -93,6 +119,28 @@ def test_a_word_about_an_attempt_before_this_one_is_not_believed(tmp_path: Path)
     engine.step = step_and_ring  # type: ignore[method-assign]
     assert work_until_done(world, engine, tmp_path, job.id) == "succeeded"
     assert world.find(job.id).attempt == 1
+    world.store.close()
+
+
+def test_the_next_clip_is_begun_while_one_is_decoded_and_nobody_waits_for_the_last(tmp_path: Path) -> None:
+    world = open_world("sqlite://", lease_s=45.0)
+    first, second = world.submit().job, world.submit().job
+    engine = BesideEngine()
+    assert work_until_done(world, engine, tmp_path, second.id) == "succeeded"
+    assert world.state(first.id) == "succeeded"
+    assert engine.num_beside == 1, "the first beside the second's steps, the second alone"
+    world.store.close()
+
+
+def test_an_engine_that_dies_while_a_clip_is_decoded_frees_its_encoder(tmp_path: Path) -> None:
+    world = open_world("sqlite://", lease_s=45.0)
+    job = world.submit().job
+
+    def die() -> None:
+        raise EngineDiedError("engine: it ended in the middle of a decode")
+
+    work(world, DecodingEngine(die), tmp_path, lambda: (world.state(job.id), world.find(job.id).attempt) == ("available", 1))
+    assert (world.state(job.id), world.find(job.id).attempt) == ("available", 1)
     world.store.close()
 
 

@@ -10,10 +10,10 @@ import pytest
 from cinelet.cli.house import make_metrics
 from cinelet.jobs import Lease
 from cinelet.storage import BlobStore, blob_key, open_blobs
-from cinelet.video import Video
 from cinelet.worker import FakeEngine
 from cinelet.worker import delivery as delivery_module
 from cinelet.worker.delivery import Delivery
+from cinelet.worker.frame_stream import FrameStream
 from cinelet.worker.tally import Tally
 from tests.support.world import World, open_world
 
@@ -30,10 +30,12 @@ def blobs(tmp_path: Path) -> BlobStore:
     return open_blobs(str(tmp_path))
 
 
-def clip_of(lease: Lease) -> Video:
+def clip_of(lease: Lease) -> FrameStream:
     engine = FakeEngine()
     engine.admit("one", lease.job.plan)
-    return engine.finish("one", lease.job.plan)
+    stream = FrameStream()
+    stream.close(engine.finish("one", lease.job.plan, stream.put))
+    return stream
 
 
 def test_a_lost_lease_publishes_nothing_and_leaves_the_checkpoint_to_the_next_attempt(world: World, blobs: BlobStore) -> None:
