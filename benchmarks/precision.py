@@ -3,7 +3,7 @@
     python -m benchmarks.precision [--model pocket] [--steps 16] [--prompts 4] [--accuracy N]
 
 Each way draws the same prompts from the same seeds. The PSNR of weights is that of frames decoded in full; the PSNR of a decoder's
-tier is that of the same latents. `--accuracy` also lets the pocket model's judge read N clips a precision, which takes minutes each.
+tier is that of the same latents. `--accuracy` also lets the pocket model's judge read N clips a precision and tier, minutes each.
 """
 
 from __future__ import annotations
@@ -61,14 +61,14 @@ def psnr(ours: Sequence[NDArray[np.uint8]], truth: Sequence[NDArray[np.uint8]]) 
     return round(float(np.mean([10 * np.log10(255**2 / error) for error in errors])), 1) if all(errors) else None
 
 
-def accuracy(engine: Engine, card: ModelCard, num_prompts: int, steps: int) -> dict[str, float | None]:
-    """Share of right labels as `training.pocket.evaluate` counts them."""
+def accuracy(engine: Engine, card: ModelCard, num_prompts: int, **settings: Any) -> dict[str, float | None]:
+    """Share of right labels as `training.pocket.evaluate` counts them; `settings` are those of its judge."""
     from training.pocket.classifier import load_classifier  # noqa: PLC0415 - for the pocket model only
     from training.pocket.evaluate import HELD_OUT  # noqa: PLC0415
     from training.pocket.judge import Judge, Settings, accuracies  # noqa: PLC0415
     from training.pocket.prompts import read_rows, spread  # noqa: PLC0415
 
-    judged = Judge(card, engine, load_classifier()).judge(spread(read_rows(HELD_OUT), num_prompts), Settings(steps=steps))
+    judged = Judge(card, engine, load_classifier()).judge(spread(read_rows(HELD_OUT), num_prompts), Settings(**settings))
     return {label: None if share is None else round(share, 4) for label, share in accuracies(list(judged)).items()}
 
 
@@ -107,7 +107,10 @@ def main() -> None:
         trajectories = draw(engine, card, args.steps, args.prompts)
         frames = frames_of(engine, trajectories)
         truth = truth or frames
-        tiers = tiers or measure_tiers(engine, trajectories, args.repeats)
+        if not tiers:
+            tiers = measure_tiers(engine, trajectories, args.repeats)
+            for tier in [*tiers][1:] if args.accuracy else ():
+                tiers[tier]["accuracy"] = accuracy(engine, card, args.accuracy, steps=args.steps, vae=tier)
         stored = sum(stored_bytes(module) for module in (*model.experts, model.text_encoder))
         weights[name] = {
             "held": model.precision,
@@ -116,7 +119,7 @@ def main() -> None:
             "psnr_db": None if truth is frames else psnr(frames, truth),
         }
         if args.accuracy and name in args.judged:
-            weights[name]["accuracy"] = accuracy(engine, card, args.accuracy, args.steps)
+            weights[name]["accuracy"] = accuracy(engine, card, args.accuracy, steps=args.steps)
     for row in weights.values():
         row["share_of_bfloat16"] = round(row["weights_mib"] / weights["bfloat16"]["weights_mib"], 3)
     show(weights, tiers)

@@ -118,25 +118,45 @@ def tradeoffs() -> list[str]:
     ]
     for name, row in few["configurations"].items():
         lines.append(f"| {name} | {' | '.join(f'{100 * row[label]:.1f} %' for label in LABELS)} | {row['clip_s']:.2f} s |")
-    tiers, weights = precision["tiers"], precision["weights"]
-    decodes = ", ".join(
-        f"`{name}` {row['decode_s']:.2f} s" + (f" ({row['psnr_db']:.1f} dB to full)" if row["psnr_db"] else "")
-        for name, row in tiers.items()
-    )
-    held = ", ".join(
-        f"{name} {100 * weights[name]['share_of_bfloat16']:.0f} % at {weights[name]['psnr_db']:.1f} dB" for name in ("int8", "fp8")
-    )
-    saved = {level: cache["steps"]["16"][level] for level in ("mild", "strong")}
-    cached = ", ".join(
-        f"`{level}` {100 * (1 - row['time_over_off']):.0f} % at {row['psnr_db_median']:.1f} dB" for level, row in saved.items()
-    )
     return [
         *lines,
         "",
-        f"Decoders: {decodes}. Weights of bfloat16's size, beside float32 frames: {held} (`python -m benchmarks.precision`).",
-        f"Cached steps save of the time of 16 steps: {cached} (`python -m benchmarks.step_cache`). A LoRA adapter is switched in",
-        f"{lora['swap_ms']:.0f} ms, first loaded in {lora['first_load_ms']:.0f} ms (`python -m benchmarks.lora`).",
+        f"Lighter ways, each alone, 16 steps; points are what the label that suffers most loses over {precision['num_judged']} sentences",
+        "(`python -m benchmarks.precision`, `python -m benchmarks.step_cache`):",
+        "",
+        "| way | takes | frames | points lost |",
+        "|---|---:|---:|---:|",
+        *lighter_ways(precision["weights"], precision["tiers"], cache["steps"]["16"]),
+        "",
+        f"A LoRA adapter is switched in {lora['swap_ms']:.0f} ms, first loaded in {lora['first_load_ms']:.0f} ms "
+        "(`python -m benchmarks.lora`).",
     ]
+
+
+def lighter_ways(weights: dict[str, Any], tiers: dict[str, Any], levels: dict[str, Any]) -> list[str]:
+    """What each saves, how close its frames are, and what the judge misses in them."""
+    best = weights["float32"]
+    ways = [(f"{name} weights", weights[name]["share_of_bfloat16"], "of bfloat16's size", weights[name], best) for name in ("int8", "fp8")]
+    ways += [
+        (f"decoder `{name}`", tiers[name]["decode_s"] / tiers["full"]["decode_s"], "of the decode's time", tiers[name], best)
+        for name in ("half", "tiny")
+    ]
+    ways += [
+        (f"cached steps, `{name}`", levels[name]["time_over_off"], "of the denoising time", levels[name], levels["off"])
+        for name in ("mild", "strong")
+    ]
+    lines = []
+    for name, share, of_what, row, reference in ways:
+        psnr_db = row["psnr_db"] if "psnr_db" in row else row["psnr_db_median"]
+        lines.append(f"| {name} | {100 * share:.0f} % {of_what} | {psnr_db:.1f} dB | {points_lost(row, reference)} |")
+    return lines
+
+
+def points_lost(row: dict[str, Any], reference: dict[str, Any]) -> str:
+    """The largest loss over the labels that the judge reads, in points of a hundred; a dash where it read none."""
+    if "accuracy" not in row or "accuracy" not in reference:
+        return "-"
+    return f"{100 * max(reference['accuracy'][label] - row['accuracy'][label] for label in LABELS):.1f}"
 
 
 def gpu_lines(results: list[dict[str, Any]]) -> list[str]:

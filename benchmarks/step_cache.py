@@ -1,9 +1,10 @@
 """Which denoising steps can be drawn on instead of computed: measures a model, writes its table, shows what the cache does to clips.
 
-    python -m benchmarks.step_cache [--calibrate MODEL] [--model pocket] [--steps 16 25]
+    python -m benchmarks.step_cache [--calibrate MODEL] [--model pocket] [--steps 16 25] [--accuracy N]
 
 `--calibrate` runs a few prompts with every step computed, measures how the guided velocity changes with the noise level, and writes
 `step_cache.toml` into the checkpoint. Without it the model's table is used: clips with the cache beside the same clips without.
+`--accuracy` also lets the pocket model's judge read N clips a level, at the first number of steps.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from rich.table import Table
 from tqdm import tqdm
 
 from benchmarks.engine import PROMPTS
+from benchmarks.precision import accuracy
 from benchmarks.record import write
 from cinelet.engine import Engine, load_model
 from cinelet.engine.step_cache import TOLERANCES, Smoothness, measure, write_table
@@ -87,7 +89,7 @@ def run(engine: Engine, asked: Plan) -> tuple[Video, float, int]:
     return engine.finish(trajectory), denoised_s, skipped
 
 
-def compare(engine: Engine, card: ModelCard, steps: int, num_prompts: int, bar: Any) -> dict[str, dict[str, float]]:
+def compare(engine: Engine, card: ModelCard, steps: int, num_prompts: int, bar: Any) -> dict[str, dict[str, Any]]:
     """Each level of the cache beside the clips without it, and beside clips of as few steps as it has forwards; all take turns."""
     rows: dict[str, list[tuple[float, float, int]]] = {}
     for index in range(num_prompts):
@@ -104,7 +106,7 @@ def compare(engine: Engine, card: ModelCard, steps: int, num_prompts: int, bar: 
     return {name: summary(values, off) for name, values in rows.items()}
 
 
-def summary(rows: list[tuple[float, float, int]], off_s: list[float]) -> dict[str, float]:
+def summary(rows: list[tuple[float, float, int]], off_s: list[float]) -> dict[str, Any]:
     """Medians over the prompts."""
     spent_s, psnrs, skipped = zip(*rows, strict=True)
     return {
@@ -120,6 +122,7 @@ def main() -> None:
     parser.add_argument("--model", default="pocket", help="the model whose table is tried")
     parser.add_argument("--prompts", type=int, default=6, help="how many prompts")
     parser.add_argument("--steps", type=int, nargs="+", default=[16, 25])
+    parser.add_argument("--accuracy", type=int, default=0, metavar="N", help="held-out prompts that the judge reads (pocket only)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
     card = Catalogue(load_settings().models_dir).get(args.calibrate or args.model)
@@ -139,11 +142,19 @@ def main() -> None:
         return
     with tqdm(total=args.prompts * len(args.steps) * (2 * len(STEP_CACHES) - 1), unit="clip", file=sys.stderr) as bar:
         results = {str(steps): compare(engine, card, steps, args.prompts, bar) for steps in args.steps}
+    if args.accuracy:
+        for level in STEP_CACHES:
+            results[str(args.steps[0])][level]["accuracy"] = accuracy(engine, card, args.accuracy, steps=args.steps[0], step_cache=level)
     show(results)
-    print(write("step_cache", {"model": card.name, "num_prompts": args.prompts, "tolerances": TOLERANCES, "steps": results}))
+    print(
+        write(
+            "step_cache",
+            {"num_judged": args.accuracy, "model": card.name, "num_prompts": args.prompts, "tolerances": TOLERANCES, "steps": results},
+        )
+    )
 
 
-def show(results: dict[str, dict[str, dict[str, float]]]) -> None:
+def show(results: dict[str, dict[str, dict[str, Any]]]) -> None:
     table = Table("steps", "cache", "steps drawn on", "denoise", "time / off", "PSNR median", "PSNR least")
     for steps, levels in results.items():
         for name, row in levels.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -69,6 +70,32 @@ def test_a_step_without_memory_waits_for_the_decode_beside_it_and_is_taken_again
     engine.step([other])
     assert begun.done()
     assert (other.step, engine.denoiser.join_guidance, engine.max_group) == (1, True, 8), "nothing was given up for it"
+
+
+@pytest.mark.parametrize("use", ["preview", "finish"])
+def test_the_autoencoder_is_used_by_one_at_a_time(engine: Engine, monkeypatch: pytest.MonkeyPatch, use: str) -> None:
+    plan = make_plan()
+    expected = generate(Engine(engine.model), plan)
+    done, other = advance(engine, engine.admit(plan)), advance(engine, engine.admit(make_plan(seed=8)))
+    has_begun, may_go_on = threading.Event(), threading.Event()
+    passes, wait = engine.decoder._decode_passes, engine._beside.wait
+
+    def halting(latents: torch.Tensor, longest: int) -> Iterator[torch.Tensor]:
+        for part in passes(latents, longest):
+            yield part
+            has_begun.set()
+            may_go_on.wait(30.0)
+
+    def wait_for_it() -> bool:
+        may_go_on.set()
+        return wait()
+
+    monkeypatch.setattr(engine.decoder, "_decode_passes", halting)
+    monkeypatch.setattr(engine._beside, "wait", wait_for_it)
+    begun = engine.begin_decode(done)
+    assert has_begun.wait(30.0)
+    engine.preview(other) if use == "preview" else engine.finish(other)
+    assert_equal_clip(engine.finish(done, begun=begun), expected)
 
 
 def test_nothing_is_decoded_beside_where_the_device_does_one_thing_at_a_time(engine: Engine) -> None:

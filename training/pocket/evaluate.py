@@ -25,7 +25,7 @@ from cinelet.errors import CineletError
 from cinelet.models import Catalogue
 from cinelet.models.catalogue import card_of_folder
 from cinelet.settings import load_settings
-from cinelet.video import MAX_GUIDANCE, MAX_STEPS, SAMPLERS
+from cinelet.video import MAX_GUIDANCE, MAX_STEPS, SAMPLERS, STEP_CACHES, VAE_TIERS
 from training.pocket.classifier import load_classifier
 from training.pocket.judge import BATCH, Judge, Settings, summarise
 from training.pocket.prompts import PromptsError, read_rows, spread
@@ -61,6 +61,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=_between(int, 1, MAX_STEPS), default=defaults.steps, help="denoising steps")
     parser.add_argument("--sampler", choices=SAMPLERS, default=defaults.sampler)
     parser.add_argument("--guidance-scale", type=_between(float, 0.0, MAX_GUIDANCE), default=None, help="default: the model's own")
+    parser.add_argument("--vae", choices=VAE_TIERS, default=defaults.vae, help="decoder")
+    parser.add_argument("--step-cache", choices=STEP_CACHES, default=defaults.step_cache, help="how many steps are drawn on")
     parser.add_argument("--limit", type=_between(int, 1, 10**6), help="judge only so many prompts, evenly spaced over the file")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines for people")
     parser.add_argument("--record", metavar="NAME", help="also write benchmarks/results/NAME.json, with the origin of the figures")
@@ -85,7 +87,9 @@ def as_lines(result: Mapping[str, Any]) -> str:
 
 def run(args: argparse.Namespace) -> str:
     """What goes to stdout."""
-    settings = Settings(steps=args.steps, sampler=args.sampler, guidance_scale=args.guidance_scale)
+    settings = Settings(
+        steps=args.steps, sampler=args.sampler, guidance_scale=args.guidance_scale, vae=args.vae, step_cache=args.step_cache
+    )
     default_limit = SWEEP_PROMPTS if args.sweep else SHEET_PROMPTS if args.sheet else None
     rows = spread(read_rows(args.prompts or HELD_OUT), args.limit or default_limit)
     judge = make_judge(args.model)

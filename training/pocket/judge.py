@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from cinelet.engine import Engine
 from cinelet.models import ModelCard, plan
-from cinelet.video import Plan, SamplerName, VideoRequest
+from cinelet.video import Plan, SamplerName, StepCache, VaeTier, VideoRequest
 from training.pocket.classifier import Classifier, recorded_accuracy
 from training.pocket.prompts import Row
 from training.pocket.world import FPS, HEIGHT, LABELS, NUM_FRAMES, WIDTH
@@ -29,11 +29,13 @@ Accuracies = dict[str, float | None]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How clips are generated, beside prompts and seeds; `guidance_scale` None is the model's own. A distilled model has its own way."""
+    """How clips are generated, beside prompts and seeds; `guidance_scale` None is the model's own. A distilled model has its own steps."""
 
     steps: int = 16
     sampler: SamplerName = "unipc"
     guidance_scale: float | None = None
+    vae: VaeTier = "full"
+    step_cache: StepCache = "off"
 
 
 def plan_of(row: Row, card: ModelCard, settings: Settings) -> Plan:
@@ -48,6 +50,8 @@ def plan_of(row: Row, card: ModelCard, settings: Settings) -> Plan:
         num_inference_steps=own_way.get("steps"),
         sampler=own_way.get("sampler"),
         guidance_scale=own_way.get("guidance_scale"),
+        vae=settings.vae,
+        step_cache=settings.step_cache,
         seed=row.number,
     )
     return plan(request, card)

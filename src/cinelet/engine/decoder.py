@@ -87,6 +87,11 @@ class Decoder:
         pixels: torch.Tensor = output_BCTHW if patch is None else unpatchify(output_BCTHW, patch_size=patch)
         return pixels[0].transpose(0, 1)
 
+    @property
+    def has_projection(self) -> bool:
+        """Whether previews need no decode any more."""
+        return self._projection is not None
+
     @torch.no_grad()
     def preview(self, latents_CTHW: torch.Tensor) -> NDArray[np.uint8]:
         """A rough picture for each latent frame, uint8 `[T', H', W', C]` at latent size: one small matrix, no decode."""

@@ -113,7 +113,7 @@ class Engine:
         self._encode(trajectory, plan)
         if image_HWC is not None:
             began = self._clock()
-            self.residency.bring("vae")
+            self._bring_vae()
             trajectory.condition_CTHW = condition(self.model, image_HWC, shape[1])
             trajectory.spend("encode", self._clock() - began)
         return trajectory
@@ -181,6 +181,8 @@ class Engine:
 
     def preview(self, trajectory: Trajectory) -> NDArray[np.uint8]:
         """A rough, small picture for each latent frame, uint8 `[T', H', W', C]`."""
+        if not self.decoder.has_projection:
+            self._beside.wait()  # one is fitted now, by decoding
         return self.decoder.preview(settled(trajectory))
 
     def begin_decode(self, trajectory: Trajectory, on_frames: OnFrames | None = None) -> Future[Decoded] | None:
@@ -255,6 +257,11 @@ class Engine:
         if wanted != self.residency.placement:
             self._beside.wait()
             self.residency.choose(wanted)
+
+    def _bring_vae(self) -> None:
+        """The autoencoder on the device and in nobody else's use: it keeps what it has decoded so far of a clip in itself."""
+        self._beside.wait()
+        self.residency.bring("vae")
 
     def _wanted_placement(self, plan: Plan) -> Placement:
         """By the limit, or else by what the device has; as it is where neither says anything."""
@@ -335,7 +342,7 @@ class Engine:
         while rungs:
             try:
                 max_pass = window_length(self.model, trajectory.plan)
-                self.residency.bring("vae")
+                self._bring_vae()
                 with frugal(self.model.device) if limit or max_pass or rungs[0] != "full" else nullcontext():
                     frames = decoder.decode(trajectory.latents_CTHW, trajectory.plan.num_frames, rungs[0], on_frames, max_pass)
                 return frames, named(rungs[0], tier)

@@ -27,7 +27,7 @@ from cinelet.errors import (
 )
 from cinelet.gateway.access import Caller
 from cinelet.gateway.fields import Parsed
-from cinelet.gateway.quoter import Quote, Quoter, candidate_of
+from cinelet.gateway.quoter import Quote, Quoter, candidate_of, quote
 from cinelet.gateway.reception import Admission, Reception
 from cinelet.gateway.rewriter import Rewriter, Rewriting
 from cinelet.gateway.start_image import KeptImage, StartImages
@@ -166,7 +166,7 @@ class Desk:
         )
         request = self._request_row(asked, admission)
         draft_s = request.get("draft_steps", 0) * admission.cost.step_s
-        work_s = admission.quote.work_s + draft_s
+        work_s = admission.cost.solo_s + draft_s
         job = Job(
             id=new_id(self._region, now),
             tenant=caller.tenant.id,
@@ -180,7 +180,7 @@ class Desk:
             created_at=now,
             available_at=now,
             deadline_at=None if asked.deadline_s is None else now + asked.deadline_s,
-            due_at=admission.due_at,
+            due_at=admission.work.due_at,
             callback_url=asked.callback_url,
             body_digest=body_digest,
             remixed_from=remixed_from,
@@ -194,18 +194,25 @@ class Desk:
             max_waiting=caller.tenant.max_waiting,
             refusal=admission.refusal,
         )
+        work = candidate_of(job)
+        if admission.refusal is None:
+            self.quoter.expect(work)
+        is_there = False
         try:
             accepted = await self._submit(submission, image)
+            is_there = accepted.kind == "new"
         except CineletError as error:
             if error is admission.refusal:
                 self._reception.keep_room(name, admission, now)
                 self._metrics.overload_refusals_total.add(tier=job.tier)
             raise
+        finally:
+            self.quoter.settle(work, is_there=is_there)
         self._count(submission, accepted)
         if accepted.kind != "new":
             return await self.view(accepted.job)
-        outlook.add(candidate_of(job))
-        return View(job=job, num_ahead=admission.num_ahead, eta_s=admission.quote.eta_s + draft_s, warnings=asked.warnings)
+        told = self.quoter.quote(work, self._clock())
+        return View(job=job, num_ahead=told.num_ahead, eta_s=told.eta_s, warnings=asked.warnings)
 
     async def remix(
         self,
@@ -239,10 +246,11 @@ class Desk:
         asked, _ = await self._with_image(asked, None)
         plans = await self._plans(asked)
         outlook = await self.in_thread(self.quoter.fresh)
+        now = self._clock()
         admission = self._reception.receive(
-            plans, outlook, tier=_tier(caller, asked), tenant=caller.tenant.id, name="", deadline_s=asked.deadline_s, now=self._clock()
+            plans, outlook, tier=_tier(caller, asked), tenant=caller.tenant.id, name="", deadline_s=asked.deadline_s, now=now
         )
-        return admission.plan, admission.quote
+        return admission.plan, quote(admission.work, outlook, now, self.quoter.overhead_s)
 
     async def get_job(self, caller: Caller, video_id: str) -> Job:
         """The caller's job. Raises `NotFoundError`."""

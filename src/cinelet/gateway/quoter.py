@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -27,11 +28,13 @@ AFTER_DEVICE = ("video_encode", "upload")
 
 @dataclass(frozen=True, kw_only=True)
 class Quote:
-    """`work_s` device seconds of the clip itself; `wait_s` before it starts; `overhead_s` for what is not the device's."""
+    """`work_s` device seconds of the clip itself; `wait_s` before it starts, after `num_ahead` others; `overhead_s` for what is not the
+    device's."""
 
     work_s: float
     wait_s: float
     overhead_s: float = FIRST_OVERHEAD_S
+    num_ahead: int = 0
 
     @property
     def eta_s(self) -> float:
@@ -39,8 +42,17 @@ class Quote:
         return self.wait_s + self.work_s + self.overhead_s
 
 
+def quote(work: Candidate, outlook: Outlook[Candidate], now: float, overhead_s: float) -> Quote:
+    """What one is told who stands in this line, or would, at `now` (unix seconds)."""
+    wait_s = max(0.0, outlook.wait_s(work) - (now - outlook.now))
+    return Quote(work_s=work.left_s, wait_s=wait_s, overhead_s=overhead_s, num_ahead=outlook.ahead_of(work)[0])
+
+
 class Quoter:
-    """Prices by model, and the waiting line of a moment ago. What says so blocks and is for threads."""
+    """Prices by model, and the waiting line of a moment ago. What says so blocks and is for threads.
+
+    Submissions under way stand in the line from `expect` to `settle`: those that come together must know of each other.
+    """
 
     def __init__(self, store: Store, pricers: Mapping[str, Pricer], *, policy: Policy, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
@@ -52,6 +64,8 @@ class Quoter:
         self._overheads_s: list[float] = []
         self._num_places = 1
         self._outlook: Outlook[Candidate] | None = None
+        self._expected: dict[str, Candidate] = {}
+        self._joining = threading.Lock()
         self._read_at = self._asked_at = float("-inf")
 
     def price(self, plan: Plan) -> Cost:
@@ -74,15 +88,16 @@ class Quoter:
         return self._outlook
 
     def look(self) -> Outlook[Candidate]:
-        """The line as it is now. Blocks."""
+        """The line as it is now, and those who are about to join it. Blocks."""
         self._learn_if_due()
+        expected = tuple(self._expected.values())  # before the line is read: who is written meanwhile is in both, and counts once
         waiting = self._store.leases.candidates(list(self._pricers), limit=MAX_LISTED)
         beyond = (0, 0.0)
         if len(waiting) >= MAX_LISTED:
             load = self._store.register.load()
             listed_s = sum(candidate.left_s for candidate in waiting)
             beyond = (max(0, sum(load.waiting.values()) - len(waiting)), max(0.0, load.waiting_s - listed_s))
-        self._outlook = Outlook(
+        outlook = Outlook(
             waiting,
             self._store.register.running(),
             num_places=self._num_places,
@@ -90,8 +105,31 @@ class Quoter:
             now=self._store.database.clock(),
             beyond=beyond,
         )
+        with self._joining:
+            for work in {work.id: work for work in (*expected, *self._expected.values())}.values():
+                outlook.add(work)
+            self._outlook = outlook
         self._read_at = self._clock()
-        return self._outlook
+        return outlook
+
+    def expect(self, work: Candidate) -> None:
+        """A job is about to be written; from now on others stand behind it, or before it."""
+        with self._joining:
+            self._expected[work.id] = work
+            if self._outlook is not None:
+                self._outlook.add(work)
+
+    def settle(self, work: Candidate, *, is_there: bool) -> None:
+        """It was written, or it was not; nothing for one who was never expected."""
+        with self._joining:
+            self._expected.pop(work.id, None)
+            if self._outlook is not None and not is_there:
+                self._outlook.remove(work)
+
+    def quote(self, work: Candidate, now: float) -> Quote:
+        """What one who has just joined is told. Does not block; after `look`."""
+        assert self._outlook is not None  # noqa: S101 - whoever joined has looked
+        return quote(work, self._outlook, now, self.overhead_s)
 
     def fresh(self) -> Outlook[Candidate]:
         """The line, read again only where it is old. Blocks."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cinelet.errors import CineletError, InvalidValueError, RateLimitedError
-from cinelet.gateway.quoter import Quote, Quoter
+from cinelet.gateway.quoter import Quoter
 from cinelet.jobs import Candidate, Tier
 from cinelet.scheduling import Cost, Outlook, Verdict, admit, promise_s
 from cinelet.scheduling.degrade import given_up
@@ -19,16 +19,14 @@ LONGEST_RETRY_S = 3600.0
 
 @dataclass(frozen=True, kw_only=True)
 class Admission:
-    """What becomes of a request: `plan` with its cost and quote, due at `due_at` (unix seconds).
+    """What becomes of a request: `plan` with its cost, and as the `work` that stands in line.
 
     `refusal` is for new work only: whoever gives it says so to `Reception.keep_room`, since a hit that it never met needs no room.
     """
 
     plan: Plan
     cost: Cost
-    due_at: float
-    num_ahead: int
-    quote: Quote
+    work: Candidate
     degraded_from: dict[str, object] | None = None
     refusal: CineletError | None = None
 
@@ -59,7 +57,6 @@ class Reception:
         Raises `InvalidValueError` for a deadline that even an idle device would miss.
         """
         costs = [self._quoter.price(plan) for plan in plans]
-        overhead_s = self._quoter.overhead_s
         shortest_s = min(cost.solo_s for cost in costs)
         if deadline_s is not None and shortest_s > deadline_s:
             raise InvalidValueError("deadline_s", deadline_s, f"this clip alone takes about {shortest_s:.1f} s")
@@ -84,9 +81,7 @@ class Reception:
         return Admission(
             plan=plan,
             cost=cost,
-            due_at=work.due_at,
-            num_ahead=outlook.ahead_of(work)[0],
-            quote=Quote(work_s=cost.solo_s, wait_s=max(0.0, outlook.wait_s(work) - elapsed_s), overhead_s=overhead_s),
+            work=work,
             degraded_from=dict(given_up(plans[0], plan)) if verdict.offer else None,
             refusal=self._refusal(name, verdict, now) if is_refused else None,
         )

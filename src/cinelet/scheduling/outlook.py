@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Collection, Hashable
+from contextlib import suppress
 from itertools import accumulate
 from typing import Generic, TypeVar
 
@@ -44,8 +45,9 @@ class Outlook(Generic[W]):
         self._ledger = Ledger()
         self._beyond = beyond
         self._waiting = list(waiting)
+        self._ids = {work.id for work in (*waiting, *running)}
         self._told: dict[Hashable, float] = {}
-        self._line = _summed_up(sorted((policy.turn(work, now), work.left_at(now)) for work in waiting))
+        self._line = _summed_up(sorted(map(self._entry, waiting)))
 
     def ahead_of(self, work: W, *, is_late: bool = False) -> tuple[int, float]:
         """How many waiting jobs go before `work`, or would once it is late, and their seconds."""
@@ -67,10 +69,11 @@ class Outlook(Generic[W]):
         return told[key]
 
     def _play(self, work: W) -> float:
-        waiting = [other for other in self._waiting if other.id != work.id]
+        """One that waits already keeps its place among equals."""
+        waiting = list(self._waiting) if any(other.id == work.id for other in self._waiting) else [*self._waiting, work]
         running = [other for other in self.running if other.id != work.id]
-        starts = play_forward([*waiting, work], running, num_places=self.num_places, policy=self._policy, now=self.now)
-        return next(start_s for other, start_s in starts if other is work)
+        starts = play_forward(waiting, running, num_places=self.num_places, policy=self._policy, now=self.now)
+        return next(start_s for other, start_s in starts if other.id == work.id)
 
     def wait_in_place_s(self, work: W) -> float:
         """The same from what stands before it alone; one that would be late steps aside. Admission asks this one.
@@ -87,11 +90,28 @@ class Outlook(Generic[W]):
         return wait_s
 
     def add(self, work: W) -> None:
-        """Somebody joined since: those who ask next stand behind it."""
+        """Somebody joined since, if it is not there already: those who ask next stand behind it."""
+        if work.id in self._ids:
+            return
+        self._ids = {*self._ids, work.id}
         self._waiting, self._told = [*self._waiting, work], {}
         entries = list(self._line[0])
-        insort(entries, (self._policy.turn(work, self.now), work.left_at(self.now)))
+        insort(entries, self._entry(work))
         self._line = _summed_up(entries)
+
+    def remove(self, work: W) -> None:
+        """Somebody did not join after all."""
+        if work.id not in self._ids:
+            return
+        self._ids = self._ids - {work.id}
+        self._waiting, self._told = [other for other in self._waiting if other.id != work.id], {}
+        entries = list(self._line[0])
+        with suppress(ValueError):
+            entries.remove(self._entry(work))
+        self._line = _summed_up(entries)
+
+    def _entry(self, work: W) -> Entry:
+        return self._policy.turn(work, self.now), work.left_at(self.now)
 
 
 def _summed_up(entries: list[Entry]) -> tuple[list[Entry], list[float]]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinelet.errors import InvalidValueError, RateLimitedError
-from cinelet.gateway.quoter import Quoter
+from cinelet.gateway.quoter import Quoter, quote
 from cinelet.gateway.reception import Admission, Reception
 from cinelet.jobs import Candidate
 from cinelet.scheduling import Cost, Outlook, policy_named
@@ -66,8 +66,8 @@ def reception() -> Reception:
 
 def test_on_an_idle_device_what_was_asked_for_is_served_at_once(reception: Reception) -> None:
     admission = receive(reception, backlog(0.0), may_degrade=True)
-    assert (admission.plan, admission.quote.eta_s, admission.degraded_from, admission.refusal) == (ASKED, 20.0, None, None)
-    assert admission.due_at == NOW + 60.0
+    assert (admission.plan, admission.cost.solo_s, admission.degraded_from, admission.refusal) == (ASKED, 20.0, None, None)
+    assert admission.work.due_at == NOW + 60.0
 
 
 def test_what_would_be_late_is_served_lighter_by_permission(reception: Reception) -> None:
@@ -127,8 +127,9 @@ def test_everyone_gets_one_answer(wait_s: float, tier: str, may_degrade: bool, d
     if admission.refusal is not None:
         assert (admission.refusal.retry_after_s or 0) >= 1
     else:
-        is_in_time = NOW + admission.quote.eta_s <= admission.due_at
-        assert is_in_time or admission.quote.wait_s <= LONGEST_WAIT * 20.0
-        assert deadline_s is None or admission.quote.wait_s + admission.quote.work_s <= deadline_s + 1e-6
+        told = quote(admission.work, backlog(wait_s), NOW, 0.0)
+        is_in_time = NOW + told.eta_s <= admission.work.due_at
+        assert is_in_time or told.wait_s <= LONGEST_WAIT * 20.0
+        assert deadline_s is None or told.wait_s + told.work_s <= deadline_s + 1e-6
     assert (admission.degraded_from is not None) == (admission.plan != ASKED)
     assert may_degrade or admission.plan == ASKED

@@ -100,6 +100,18 @@ def test_who_joined_stands_before_those_who_ask_next() -> None:
     assert (outlook.ahead_of(second), outlook.wait_s(second)) == ((1, 4.0), 4.0)
 
 
+def test_one_who_is_there_is_not_added_again_and_one_who_did_not_join_is_gone() -> None:
+    policy = policy_named("fifo")
+    first, second, asking = (Job(name, 1, 10.0 + at, 50.0, 4.0) for at, name in enumerate("abz"))
+    outlook = Outlook([first], [], num_places=1, policy=policy, now=20.0)
+    outlook.add(first)
+    outlook.add(second)
+    assert (outlook.ahead_of(asking), outlook.wait_s(asking)) == ((2, 8.0), 8.0)
+    outlook.remove(second)
+    outlook.remove(second)
+    assert (outlook.ahead_of(asking), outlook.wait_s(asking)) == ((1, 4.0), 4.0)
+
+
 def test_many_may_ask_while_one_adds() -> None:
     outlook = Outlook([], [], num_places=1, policy=policy_named("fifo"), now=10.0)
     last = Job("z", 2, 1e6, 2e6, 1.0)
