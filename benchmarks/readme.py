@@ -122,7 +122,7 @@ def tradeoffs() -> list[str]:
         *lines,
         "",
         f"Lighter ways, each alone, 16 steps; points are what the label that suffers most loses over {precision['num_judged']} sentences",
-        "(`python -m benchmarks.precision`, `python -m benchmarks.step_cache`):",
+        "(-: not judged; `python -m benchmarks.precision`, `python -m benchmarks.step_cache`):",
         "",
         "| way | takes | frames | points lost |",
         "|---|---:|---:|---:|",
