@@ -409,6 +409,7 @@ def engine_spec(card: ModelCard, settings: Settings) -> EngineSpec:
         expert_devices=tuple(settings.expert_devices),
         options={
             "memory_limit_bytes": settings.memory_limit_bytes,
+            "decode_beside": settings.decode_beside,
             "acceleration": Acceleration(attention=settings.attention, compile=settings.compile),
         },
     )

@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     memory_limit_gib: float = Field(
         default=0.0, ge=0.0, le=4096.0, description="Bound on an engine's predicted peak memory in GiB; 0 sets no bound but the device's."
     )
+    decode_beside: bool = Field(
+        default=False, description="Decode a clip while the next one is stepped: for GPUs without a memory limit; measure it first."
+    )
 
     engine: Literal["real", "fake"] = Field(
         default="real", description="fake draws plain colours at once, without any model: for developing against the service."

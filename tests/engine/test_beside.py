@@ -103,6 +103,11 @@ def test_nothing_is_decoded_beside_where_the_device_does_one_thing_at_a_time(eng
     assert alone.begin_decode(advance(alone, alone.admit(make_plan()))) is None
 
 
+def test_nothing_is_decoded_beside_under_a_memory_limit(engine: Engine) -> None:
+    bound = Engine(engine.model, decode_beside=True, memory_limit_bytes=64 << 30)
+    assert bound.begin_decode(advance(bound, bound.admit(make_plan()))) is None
+
+
 def test_a_clip_with_steps_left_is_not_decoded(engine: Engine) -> None:
     with pytest.raises(ValueError, match="step 0 of"):
         engine.begin_decode(engine.admit(make_plan()))

@@ -51,7 +51,7 @@ class Engine:
 
     `memory_limit_bytes` bounds the predicted peak (None: no bound but the device's own); `max_group` the clips of one forward;
     `get_adapter` gives LoRA adapters by name; `residency` says which parts lie on the device when; `decode_beside` lets clips be decoded
-    while others are stepped (None: on a GPU without a memory limit).
+    while others are stepped.
     Not thread-safe: one caller at a time.
     """
 
@@ -65,7 +65,7 @@ class Engine:
         get_adapter: GetAdapter = no_adapters,
         acceleration: Acceleration = LOSSLESS,
         residency: Residency | None = None,
-        decode_beside: bool | None = None,
+        decode_beside: bool = False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.model = model
@@ -79,7 +79,7 @@ class Engine:
         self.speed_path = accelerate(model, acceleration)
         self.residency = Residency(model) if residency is None else residency
         self.phases = Phases()
-        self.decode_beside = model.device.type == "cuda" and memory_limit_bytes is None if decode_beside is None else decode_beside
+        self.decode_beside = decode_beside
         self._beside = Beside(model.device, clock)
         self._foresight = Foresight(model)
         self._clock = clock
@@ -188,13 +188,14 @@ class Engine:
     def begin_decode(self, trajectory: Trajectory, on_frames: OnFrames | None = None) -> Future[Decoded] | None:
         """Have a trajectory whose steps are done decoded beside the steps that follow; None where that must be left to `finish`.
 
-        That is where the device does one thing at a time, where not all weights lie on it, and for clips in windows. `on_frames` is called
-        in another thread. Give the result to `finish`.
+        That is without `decode_beside`, under a memory limit, where not all weights lie on the device, and for clips in windows.
+        `on_frames` is called in another thread. Give the result to `finish`.
         """
         self._check_done(trajectory)
         plan = trajectory.plan
         is_all_there = {self.residency.placement, self._wanted_placement(plan)} == {"all"}
-        if not self.decode_beside or not is_all_there or window_length(self.model, plan) > 0:
+        may_be = self.decode_beside and self.memory_limit_bytes is None
+        if not may_be or not is_all_there or window_length(self.model, plan) > 0:
             return None
         trajectory.latents_CTHW = settled(trajectory)
         decode = self.tiers.get(plan.vae).decode
