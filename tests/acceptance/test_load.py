@@ -140,7 +140,7 @@ def test_an_interrupt_ends_with_a_report_of_what_was_done(stub: StubVideos, tmp_
 @pytest.mark.parametrize(
     ("args", "code", "said"),
     [
-        (["--arrivals", "poisson:rate=1", "--duration", "5", "--url", "http://127.0.0.1:9"], 1, "cannot be reached"),
+        (["--arrivals", "even:rate=1", "--duration", "5", "--url", "http://127.0.0.1:9"], 1, "cannot be reached"),
         (["--arrivals", "poisson:rate=1", "--url", "http://127.0.0.1:9"], 2, "say how many seconds"),
         (["--url", "http://127.0.0.1:9"], 2, "give one of a trace, --arrivals and --ramp"),
         (["missing.csv", "--url", "http://127.0.0.1:9"], 2, "no such file"),
