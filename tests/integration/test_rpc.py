@@ -92,7 +92,7 @@ def refusal(call: Callable[[], Any]) -> tuple[StatusCode, dict[str, str], str]:
 
 def test_a_created_video_is_the_one_that_http_would_show(house: RpcHouse, create: Callable[..., Video]) -> None:
     made = create(seed=7, num_frames=9, fps=8, guidance_scale=3.5, metadata={"campaign": "spring", "take": 2, "final": True})
-    view = house.desk._view(house.store.register.get(made.id, "ann"))
+    view = house.run(house.desk.archive.view(house.store.register.get(made.id, "ann")))
     shown = answer.video(view, PUBLIC_URL)
     assert json_format.MessageToDict(made, preserving_proto_field_name=True)["metadata"] == {"campaign": "spring", "take": 2, "final": True}
     assert (made.status, made.x_state, made.object) == ("queued", "available", "video")
@@ -346,7 +346,7 @@ def test_a_clip_that_is_not_there_yet_or_not_there_at_all(ann: Client, create: C
 
 
 def test_a_bug_of_ours_tells_its_id_and_nothing_else(house: RpcHouse, ann: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(house.desk, "get", lambda *_: 1 / 0)
+    monkeypatch.setattr(house.desk.archive, "get", lambda *_: 1 / 0)
     code, notes, message = refusal(lambda: ann.call("Get", GetVideoRequest(id=UNKNOWN)))
     assert (code, notes["cinelet-code"]) == (StatusCode.INTERNAL, "internal")
     assert notes["x-request-id"].startswith("req_")

@@ -203,7 +203,7 @@ async def _open_gateway(house: House, app: Application, metrics: Metrics) -> Asy
     )
     is_open = None if settings.require_key else LOCAL_TENANT
     if is_open is not None:
-        await desk.in_thread(lambda: house.store.tenants.ensure(LOCAL_TENANT))
+        await desk.archive.in_thread(lambda: house.store.tenants.ensure(LOCAL_TENANT))
     envoy = Envoy(direct_transport(), allow_loopback=settings.allow_loopback_callbacks)
     app.state.envoy = envoy
     app.state.door = Door(
@@ -220,7 +220,7 @@ async def _open_gateway(house: House, app: Application, metrics: Metrics) -> Asy
     deliveries = Courier(
         house.store.outbox, envoy, secret_of=functools.partial(webhook_secret, secret), on_outcome=lambda result: on_outcome(result=result)
     )
-    courier = asyncio.create_task(deliveries.run(desk.wakeups.outbox))
+    courier = asyncio.create_task(deliveries.run(desk.archive.wakeups.outbox))
     try:
         async with _open_rpc(app.state.door, metrics, settings):
             yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cinelet.gateway.desk import View
+from cinelet.gateway.archive import View
 from cinelet.jobs import Job
 from cinelet.jobs.states import WIRE
 

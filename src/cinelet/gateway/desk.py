@@ -1,80 +1,45 @@
-"""One intake behind every door: HTTP, gRPC and SSE all come here. Request to plan to accepted job, and everything asked of it later.
+"""One intake behind every door: HTTP and gRPC both come here. Request to plan to accepted job; what becomes of it the archive knows.
 
-Knows no torch, no worker, no transport. What blocks runs in the desk's own threads.
+Knows no torch, no worker, no transport.
 """
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from cinelet.cache import result_digest
 from cinelet.errors import (
     CineletError,
-    GoneError,
     InvalidValueError,
     ModelNotFoundError,
-    NotReadyError,
     PermissionDeniedError,
-    TimedOutError,
     UnavailableError,
     show,
 )
 from cinelet.gateway.access import Caller
+from cinelet.gateway.archive import Archive, View
 from cinelet.gateway.fields import Parsed
 from cinelet.gateway.quoter import Quote, Quoter, candidate_of, quote
 from cinelet.gateway.reception import Admission, Reception
 from cinelet.gateway.rewriter import Rewriter, Rewriting
 from cinelet.gateway.start_image import KeptImage, StartImages
 from cinelet.gateway.turnstile import Turnstile
-from cinelet.gateway.wakeups import Wakeups
-from cinelet.jobs import Accepted, Event, Job, Store, Submission, Tenant, Tier, new_id
-from cinelet.jobs.register import Load, Page
+from cinelet.jobs import Accepted, Job, Store, Submission, Tenant, Tier, new_id
 from cinelet.models import Catalogue, GetAdapter, ModelCard, pin, plan, revision
 from cinelet.models.adapters import no_adapters
 from cinelet.scheduling import RANKS, Pricer, policy_named
 from cinelet.scheduling.degrade import ladder
-from cinelet.storage import Artifact, BlobStore
+from cinelet.storage import BlobStore
 from cinelet.telemetry import Metrics
 from cinelet.video import Plan, VideoRequest
 
-T = TypeVar("T")
-
-NUM_THREADS = 16
-LOOK_AGAIN_S = 2.0
-"""A wake-up may be lost; nobody waits longer than this for what has already happened."""
-VARIANTS = ("video", "thumbnail", "spritesheet", "preview", "draft")
-PREVIEW_TYPE = "image/webp"
-
-
-@dataclass(frozen=True, kw_only=True)
-class View:
-    """A job as its owner sees it now: `num_ahead` jobs go before it, `eta_s` seconds until it is finished."""
-
-    job: Job
-    num_ahead: int = 0
-    eta_s: float | None = None
-    warnings: Sequence[str] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Content:
-    """Bytes that can be sent: where they lie, and what they are. `etag` is the SHA-256, or the step of a preview."""
-
-    key: str
-    content_type: str
-    size_bytes: int
-    etag: str
-    filename: str
-
 
 class Desk:
-    """The service's verbs. `models` are offered, the first one by default; `region` stands in new ids.
+    """Makes jobs; `archive` has those that it made. `models` are offered, the first one by default; `region` stands in new ids.
 
     Make it inside a running event loop and `close` it.
     """
@@ -96,12 +61,10 @@ class Desk:
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.store = store
-        self.blobs = blobs
         self.models = list(models)
         self.quoter = Quoter(store, pricers, policy=policy_named(policy))
+        self.archive = Archive(store, blobs, self.quoter, metrics=metrics, clock=clock)
         self._reception = Reception(self.quoter, max_wait_s=max_wait_s)
-        self.wakeups = Wakeups(store.bell)
         self._catalogue = catalogue
         self._get_adapter = get_adapter
         self._rewriter = rewriter
@@ -109,20 +72,14 @@ class Desk:
         self._precision = precision
         self._clock = clock
         self._revisions: dict[str, str] = {}
-        self._threads = ThreadPoolExecutor(NUM_THREADS, "cinelet-desk")
         self._images = StartImages(blobs)
         self._metrics = metrics
         self._turnstile = Turnstile(store.intake.accept, on_batch=metrics.accept_batch_size.observe)
 
     def close(self) -> None:
-        """End the threads."""
-        self.wakeups.close()
+        """End the threads, the archive's too."""
         self._images.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-    async def in_thread(self, work: Callable[[], T]) -> T:
-        """Run what blocks."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        self.archive.close()
 
     def card(self, name: str | None) -> ModelCard:
         """The card of an offered model, None: of the default. Raises `ModelNotFoundError`."""
@@ -154,7 +111,7 @@ class Desk:
         name = f"{caller.tenant.id} {idempotency_key or body_digest or ''}"
         outlook = self.quoter.glance()
         if outlook is None:
-            outlook = await self.in_thread(self.quoter.look)
+            outlook = await self.archive.in_thread(self.quoter.look)
         admission = self._reception.receive(
             await self._plans(asked),
             outlook,
@@ -210,7 +167,7 @@ class Desk:
             self.quoter.settle(work, is_there=is_there)
         self._count(submission, accepted)
         if accepted.kind != "new":
-            return await self.view(accepted.job)
+            return await self.archive.view(accepted.job)
         told = self.quoter.quote(work, self._clock())
         return View(job=job, num_ahead=told.num_ahead, eta_s=told.eta_s, warnings=asked.warnings)
 
@@ -225,19 +182,19 @@ class Desk:
         is_repeat: bool = False,
     ) -> View:
         """The settings and seed of an earlier video with the prompt of `asked`."""
-        original = await self.get_job(caller, video_id)
+        original = await self.archive.get_job(caller, video_id)
         request = replace(_request_of(original), prompt=asked.request.prompt, seed=original.plan.seed)
         again = replace(asked, request=request, input_reference=None)
-        image = await self.in_thread(lambda: self._images.find(original))
+        image = await self.archive.in_thread(lambda: self._images.find(original))
         marks = {"body_digest": body_digest, "idempotency_key": idempotency_key}
         return await self.create(caller, again, is_repeat=is_repeat, remixed_from=original.id, image=image, **marks)
 
     async def retry(self, caller: Caller, video_id: str) -> View:
         """The same request and seed once more, as a new job: an ended job never changes."""
-        original = await self.get_job(caller, video_id)
+        original = await self.archive.get_job(caller, video_id)
         if not original.is_final:
-            return await self.view(original)
-        image = await self.in_thread(lambda: self._images.find(original))
+            return await self.archive.view(original)
+        image = await self.archive.in_thread(lambda: self._images.find(original))
         again = Parsed(request=replace(_request_of(original), seed=original.plan.seed), rewriting=_rewriting_of(original))
         return await self.create(caller, again, image=image)
 
@@ -245,140 +202,12 @@ class Desk:
         """What a request would become and cost; nothing is accepted."""
         asked, _ = await self._with_image(asked, None)
         plans = await self._plans(asked)
-        outlook = await self.in_thread(self.quoter.fresh)
+        outlook = await self.archive.in_thread(self.quoter.fresh)
         now = self._clock()
         admission = self._reception.receive(
             plans, outlook, tier=_tier(caller, asked), tenant=caller.tenant.id, name="", deadline_s=asked.deadline_s, now=now
         )
         return admission.plan, quote(admission.work, outlook, now, self.quoter.overhead_s)
-
-    async def get_job(self, caller: Caller, video_id: str) -> Job:
-        """The caller's job. Raises `NotFoundError`."""
-        return await self.in_thread(lambda: self.store.register.get(video_id, caller.tenant.id))
-
-    async def get(self, caller: Caller, video_id: str) -> View:
-        """The caller's job as it is now. Raises `NotFoundError`."""
-        return await self.in_thread(lambda: self._view(self.store.register.get(video_id, caller.tenant.id)))
-
-    async def view(self, job: Job) -> View:
-        """What the owner of `job` sees."""
-        return View(job=job) if job.is_final else await self.in_thread(lambda: self._view(job))
-
-    async def list(self, caller: Caller, *, after: str | None, limit: int, order: Literal["asc", "desc"]) -> tuple[list[View], bool]:
-        """A page of the caller's jobs, and whether others follow."""
-
-        def work() -> tuple[list[View], bool]:
-            page: Page = self.store.register.list(caller.tenant.id, after=after, limit=limit, order=order)
-            return [self._view(job) for job in page.jobs], page.has_more
-
-        return await self.in_thread(work)
-
-    async def cancel(self, caller: Caller, video_id: str) -> View:
-        """Stop the work, keep the record."""
-        job = await self.in_thread(lambda: self.store.register.cancel(video_id, caller.tenant.id))
-        if job.state == "cancelled":
-            self._metrics.jobs_total.add(status="failed", reason="cancelled")
-        return View(job=job)
-
-    async def delete(self, caller: Caller, video_id: str) -> None:
-        """Stop the work and forget the job."""
-        await self.in_thread(lambda: self.store.register.delete(video_id, caller.tenant.id))
-
-    async def load(self) -> Load:
-        """What waits and runs in the whole house."""
-        return await self.in_thread(self.store.register.load)
-
-    async def wait(self, caller: Caller, video_id: str, timeout_s: float) -> View:
-        """The job when it has ended, or as it is after `timeout_s`."""
-        deadline = time.monotonic() + timeout_s
-        with self.wakeups.of_job(video_id) as pull:
-            while True:
-                view = await self.get(caller, video_id)
-                left_s = deadline - time.monotonic()
-                if view.job.is_final or left_s <= 0:
-                    return view
-                await pull.wait(min(left_s, LOOK_AGAIN_S))
-
-    async def finished(self, caller: Caller, video_id: str, timeout_s: float) -> View:
-        """The job when it has ended. Raises `TimedOutError`; the job goes on."""
-        view = await self.wait(caller, video_id, timeout_s)
-        if not view.job.is_final:
-            raise TimedOutError(f"video: {video_id} was not finished within {timeout_s:g} s; it goes on, ask for it by its id")
-        return view
-
-    async def watch(self, caller: Caller, video_id: str) -> AsyncIterator[View]:
-        """The job now, at every change, and at its end. Raises `NotFoundError` before the first."""
-        seen: object = None
-        with self.wakeups.of_job(video_id) as pull:
-            while True:
-                view = await self.get(caller, video_id)
-                if (mark := _mark(view.job)) != seen:
-                    seen = mark
-                    yield view
-                if view.job.is_final:
-                    return
-                await pull.wait(LOOK_AGAIN_S)
-
-    async def watch_all(self, caller: Caller, after: int | None) -> AsyncIterator[tuple[Event | None, View]]:
-        """Events of all the caller's jobs: those after number `after`, then as they happen. Progress is no event and comes with None."""
-        last = await self.in_thread(self.store.outbox.last_seq) if after is None else after
-        with self.wakeups.of_all() as pull:
-            changed: set[str] = set()
-            while True:
-                events = await self.in_thread(functools.partial(self.store.outbox.events, caller.tenant.id, last))
-                views = await self._own(caller, {event.job_id for event in events} | changed)
-                for event in events:
-                    last = event.seq
-                    if event.job_id in views:
-                        yield event, views[event.job_id]
-                for job_id in sorted(changed - {event.job_id for event in events}):
-                    if job_id in views and views[job_id].job.state == "running":
-                        yield None, views[job_id]
-                changed = await pull.wait(LOOK_AGAIN_S)
-
-    async def content(self, caller: Caller, video_id: str, variant: str) -> Content:
-        """Where the bytes of a variant lie. Raises `NotReadyError` before there are any, `GoneError` when their time is over."""
-        if variant not in VARIANTS:
-            raise InvalidValueError("variant", variant, f"must be one of {', '.join(VARIANTS)}, or 0 for the video")
-        job = await self.get_job(caller, video_id)
-        if variant == "preview" and job.state == "running" and job.preview is not None:
-            return await self._preview(job)
-        if variant == "draft" and job.draft is not None:
-            return _content(video_id, Artifact.from_json(job.draft))
-        if job.is_final and job.result is None:
-            raise NotReadyError(f"video: {video_id} has no {variant}: it was not made")
-        if job.purged_at is not None or (job.expires_at is not None and job.expires_at < self._clock()):
-            raise GoneError(f"video: the files of {video_id} have expired")
-        if job.result is None or variant not in job.result:
-            raise NotReadyError(f"video: {video_id} has no {variant}{'' if job.is_final else ' yet'}")
-        return _content(video_id, Artifact.from_json(job.result[variant]))
-
-    def read(self, content: Content, start: int, length: int) -> Iterator[bytes]:
-        """Its bytes from `start` on, in pieces; for threads."""
-        return self.blobs.read(content.key, start, length)
-
-    async def _preview(self, job: Job) -> Content:
-        key = job.preview or ""
-        info = await self.in_thread(lambda: self.blobs.find(key))
-        if info is None:
-            raise NotReadyError(f"video: {job.id} has no preview yet")
-        return Content(
-            key=key, content_type=PREVIEW_TYPE, size_bytes=info.size_bytes, etag=f"step-{job.preview_step}", filename=f"{job.id}.webp"
-        )
-
-    async def _own(self, caller: Caller, ids: set[str]) -> dict[str, View]:
-        if not ids:
-            return {}
-
-        def work() -> dict[str, View]:
-            found = self.store.register.find_many(sorted(ids)).values()
-            return {job.id: self._view(job) for job in found if job.tenant == caller.tenant.id and job.deleted_at is None}
-
-        return await self.in_thread(work)
-
-    def _view(self, job: Job) -> View:
-        num_ahead, eta_s = self.quoter.place(job)
-        return View(job=job, num_ahead=num_ahead, eta_s=eta_s, warnings=list(job.request.get("warnings", ())))
 
     async def _rewritten(self, asked: Parsed) -> Parsed:
         """The request with its prompt rewritten, where it asks for that; what the rewriter raises is raised."""
@@ -401,16 +230,16 @@ class Desk:
         if image is None:
             return await self._turnstile.pass_through(submission)
         job_id = submission.job.id
-        await self.in_thread(lambda: self._images.keep(job_id, image))
+        await self.archive.in_thread(lambda: self._images.keep(job_id, image))
         try:
             accepted = await self._turnstile.pass_through(submission)
         except UnavailableError:
             raise  # whether it was accepted is not known
         except CineletError:
-            await self.in_thread(lambda: self._images.drop(job_id, image))
+            await self.archive.in_thread(lambda: self._images.drop(job_id, image))
             raise
         if accepted.job.id != job_id:
-            await self.in_thread(lambda: self._images.drop(job_id, image))
+            await self.archive.in_thread(lambda: self._images.drop(job_id, image))
         return accepted
 
     async def _plans(self, asked: Parsed) -> Sequence[Plan]:
@@ -418,7 +247,7 @@ class Desk:
         card = self.card(asked.request.model)
         planned = plan(asked.request, card)
         if planned.loras:
-            planned = await self.in_thread(functools.partial(pin, planned, card, self._get_adapter))
+            planned = await self.archive.in_thread(functools.partial(pin, planned, card, self._get_adapter))
         if not asked.allow_degrade:
             return [planned]
         return [planned, *ladder(planned, draft_steps=card.steps["draft"], size_multiple=card.size_multiple)]
@@ -477,15 +306,3 @@ def _rewriting_of(job: Job) -> Rewriting | None:
     if "rewriter" not in job.request:
         return None
     return Rewriting(prompt=job.plan.prompt, original=job.request["original_prompt"], rewriter=job.request["rewriter"])
-
-
-def _mark(job: Job) -> object:
-    """What a watcher calls a change."""
-    return (job.state, job.step, job.stage, job.preview_step, job.attempt)
-
-
-def _content(video_id: str, artifact: Artifact) -> Content:
-    name = f"{video_id}{artifact.key[artifact.key.rindex('.') :]}"
-    return Content(
-        key=artifact.key, content_type=artifact.content_type, size_bytes=artifact.size_bytes, etag=artifact.sha256, filename=name
-    )

@@ -1,4 +1,4 @@
-"""What every HTTP route needs: who is calling, what came in the body, and the desk behind it."""
+"""What every HTTP route needs: who is calling, what came in the body, and desk and archive behind it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.responses import JSONResponse
@@ -14,10 +14,14 @@ from fastapi.responses import JSONResponse
 from cinelet.errors import InvalidValueError
 from cinelet.gateway.access import Authenticator, Caller, Limiter
 from cinelet.gateway.answer import poll_after_ms, video
+from cinelet.gateway.archive import Archive, View
 from cinelet.gateway.body import Body
-from cinelet.gateway.desk import Desk, View
+from cinelet.gateway.desk import Desk
 from cinelet.gateway.target import Resolve, check_target
+from cinelet.jobs import Store
 from cinelet.storage import Signer
+
+T = TypeVar("T")
 
 MAX_KEY_CHARS = 255
 STRICT = "x-cinelet-strict"
@@ -35,6 +39,20 @@ class Door:
     allow_loopback: bool
     sync_timeout_s: float
     webhook_secret_of: Callable[[str], str]
+
+    @property
+    def archive(self) -> Archive:
+        """The jobs that the desk has made."""
+        return self.desk.archive
+
+    @property
+    def store(self) -> Store:
+        """What is no job's: endpoints, history, the roster of workers. Blocks, so ask it `in_thread`."""
+        return self.archive.store
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Run what blocks."""
+        return await self.archive.in_thread(work)
 
     async def admit(self, request: Request) -> Caller:
         """Who submits; counted against the tenant's rate."""

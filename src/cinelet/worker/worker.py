@@ -11,11 +11,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
-from statistics import median
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
 import structlog
@@ -28,31 +25,23 @@ from cinelet.scheduling import Decision, Pricer, policy_named
 from cinelet.scheduling.breaker import Breaker
 from cinelet.storage import BlobStore
 from cinelet.telemetry import Metrics
+from cinelet.worker.deliveries import Deliveries
 from cinelet.worker.delivery import Delivery
 from cinelet.worker.dispatcher import Dispatcher
 from cinelet.worker.frame_stream import FrameStream
 from cinelet.worker.guard import Guard
 from cinelet.worker.keeper import Keeper
+from cinelet.worker.pace import Pace, StepTimes
 from cinelet.worker.port import EnginePort
 from cinelet.worker.run import STAGES, Run
 from cinelet.worker.tally import Tally
 
-T = TypeVar("T")
-
 IDLE_S = 2.0
 """How long to wait for a wake-up that may have been lost before looking by itself."""
-FIRST_STEP_TIMEOUT_S = 900.0
-"""The first steps may compile."""
-SLOWEST_STEP_FACTOR = 10
-"""A step that takes ten times the usual is a hung device."""
-MIN_STEP_TIMEOUT_S = 30.0
-NUM_REMEMBERED_STEPS = 50
 MAX_STARTS = 5
 """An engine that dies so often while it loads will not load; the process ends and its supervisor decides."""
 LET_GO = (LeaseLostError, UnavailableError)
 """Why a job may not be handed back: it is not ours any more, or the store is away and the rescuer takes it when its lease ends."""
-MAX_DELIVERIES = 4
-"""Clips that are encoded and uploaded while the device goes on; each holds its frames in memory."""
 LOOK_EVERY_S = 1.0
 """How often a busy worker looks for somebody who should go first, where no bell told it to."""
 MAX_PARKED = 4
@@ -70,19 +59,6 @@ class KeepPrices(Protocol):
 
 def forget_prices(*, is_last: bool) -> None:
     """For workers whose prices nobody asks for later."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pace:
-    """How often a worker saves, shows and tells. At most `slots` jobs run at once, in the order of `policy`; `grace_s` is what a stop
-    waits for jobs to finish."""
-
-    slots: int = 1
-    policy: str = "cinelet"
-    checkpoint_every_s: float = 20.0
-    preview_every_s: float = 1.0
-    beat_every_s: float = 0.5
-    grace_s: float = 10.0
 
 
 class Worker:
@@ -123,15 +99,14 @@ class Worker:
         self._tally = Tally(metrics)
         self._keeper = Keeper(store, blobs, engine)
         self._delivery = Delivery(store, blobs, name, self._tally)
-        self._deliverers = ThreadPoolExecutor(MAX_DELIVERIES, "cinelet-delivery")
-        self._delivering: dict[str, tuple[Run, Future[str]]] = {}
         self._runs: dict[str, Run] = {}
         self._gone: deque[str] = deque()
         self._lost: set[str] = set()
         self._wake = threading.Event()
+        self._deliveries = Deliveries(self._wake.set)
         self._stopping = threading.Event()
         self._stop_at = 0.0
-        self._step_times: deque[float] = deque(maxlen=NUM_REMEMBERED_STEPS)
+        self._step_times = StepTimes()
         self._log = structlog.get_logger("cinelet.worker").bind(worker=name)
 
     def run(self) -> None:
@@ -139,12 +114,12 @@ class Worker:
         silence = self._store.bell.listen(self._hear)
         try:
             self._start_engine()
-            while not self._stopping.is_set() or self._runs or self._delivering:
+            while not self._stopping.is_set() or self._runs or self._deliveries:
                 self._tick()
         finally:
             silence()
             self._keep_prices(is_last=True)
-            self._deliverers.shutdown()
+            self._deliveries.close()
             with suppress(UnavailableError):
                 self._store.roster.sign_out(self.name)
             self._engine.stop()
@@ -206,7 +181,7 @@ class Worker:
 
     def _wait(self) -> None:
         """Sleep until something rings, or a little while; a delivery that ends rings too."""
-        self._wake.wait(0.05 if self._delivering else IDLE_S)
+        self._wake.wait(0.05 if self._deliveries else IDLE_S)
         self._wake.clear()
 
     def _cool(self) -> None:
@@ -255,7 +230,7 @@ class Worker:
         if pause_s > 0:
             self._stopping.wait(pause_s)
             candidates = self._store.leases.candidates(self._models)
-        while len(self._delivering) < MAX_DELIVERIES and not (self._breaker.is_on_trial and self._runs):
+        while not self._deliveries.is_full and not (self._breaker.is_on_trial and self._runs):
             decision = self._dispatcher.decide(candidates, self._runs.values(), self._store.database.clock())
             if decision is None:
                 break
@@ -326,16 +301,17 @@ class Worker:
             return
         began = self._clock()
         try:
-            steps = self._engine.step([run.name for run in active], timeout_s=self._step_timeout_s())
+            steps = self._engine.step([run.name for run in active], timeout_s=self._step_times.timeout_s)
         except EngineDiedError:
             raise
         except CineletError as error:
             self._blame(active, error)
             return
-        self._step_times.append(self._clock() - began)
-        self._tally.stepped(self._step_times[-1])
+        seconds = self._clock() - began
+        self._step_times.add(seconds)
+        self._tally.stepped(seconds)
         moved = [run for run in active if steps[run.name] > run.step]  # others may wait for their expert
-        self._dispatcher.stepped(moved, self._step_times[-1])
+        self._dispatcher.stepped(moved, seconds)
         for run in moved:
             run.step = steps[run.name]
 
@@ -345,16 +321,11 @@ class Worker:
             try:
                 if len(active) == 1:
                     raise error
-                run.step = self._engine.step([run.name], timeout_s=self._step_timeout_s())[run.name]
+                run.step = self._engine.step([run.name], timeout_s=self._step_times.timeout_s)[run.name]
             except EngineDiedError:
                 raise
             except CineletError as own:
                 self._fail(run, own)
-
-    def _step_timeout_s(self) -> float:
-        if len(self._step_times) < 3:
-            return FIRST_STEP_TIMEOUT_S
-        return max(MIN_STEP_TIMEOUT_S, SLOWEST_STEP_FACTOR * median(self._step_times))
 
     def _keep(self) -> None:
         """Save and show what is due."""
@@ -385,18 +356,16 @@ class Worker:
     def _deliver(self) -> None:
         """Decode what has all its steps, its frames on their way to a deliverer as they come; forget what was delivered."""
         for run in list(self._runs.values()):
-            if run.stream is not None or (run.is_done and len(self._delivering) < MAX_DELIVERIES):
+            if run.stream is not None or (run.is_done and not self._deliveries.is_full):
                 try:
                     self._decode(run)
                 except EngineDiedError:
                     raise
                 except CineletError as error:
                     self._fail(run, error)
-        for name, (run, future) in list(self._delivering.items()):
-            if future.done():
-                del self._delivering[name]
-                self._has_news = True
-                self._log.info("delivered", job_id=run.id, state=future.result(), seconds=round(self._clock() - run.began_at, 3))
+        for run, state in self._deliveries.take_ended():
+            self._has_news = True
+            self._log.info("delivered", job_id=run.id, state=state, seconds=round(self._clock() - run.began_at, 3))
 
     def _decode(self, run: Run) -> None:
         """Begin to decode, or look whether that is over. Where the engine decodes beside steps, it is waited for only when nobody steps."""
@@ -409,12 +378,12 @@ class Worker:
         if run.draft_steps:
             video = self._engine.finish(run.name, run.plan, lambda *_: self._tell_anyway())
             if video is not None and run.id not in self._lost:
-                self._hand_out(run, self._delivery.deliver_draft, video)
+                self._deliveries.begin(run, self._delivery.deliver_draft, video)
                 self._begin_final(run)
             return
         if run.stream is None:
             run.stream = FrameStream()
-            self._hand_out(run, self._delivery.deliver, run.stream)
+            self._deliveries.begin(run, self._delivery.deliver, run.stream)
         video = self._engine.finish(
             run.name, run.plan, functools.partial(self._pass_on, run.stream), may_wait=not (is_new or self._active())
         )
@@ -438,11 +407,6 @@ class Worker:
         except CineletError as error:
             self._log.warning("store is away", reason=error.message, detail=error.detail)
 
-    def _hand_out(self, run: Run, deliver: Callable[[Lease, T], str], what: T) -> None:
-        future = self._deliverers.submit(deliver, run.lease, what)
-        future.add_done_callback(lambda _: self._wake.set())
-        self._delivering[run.name] = (run, future)
-
     def _begin_final(self, run: Run) -> None:
         """The draft is on its way: now the clip itself."""
         run.draft_steps = run.step = run.turn_step = 0
@@ -456,7 +420,7 @@ class Worker:
         """
         now = self._clock()
         if runs is None:
-            all_runs = [*(run for run, _ in self._delivering.values()), *self._runs.values()]  # of two attempts at a job the later counts
+            all_runs = [*self._deliveries.runs, *self._runs.values()]  # of two attempts at a job the later counts
             runs = [run for run in all_runs if now - run.told_at >= self.pace.beat_every_s]
         beats = {run.id: run for run in runs}
         for run in beats.values():
@@ -468,9 +432,8 @@ class Worker:
     def _drain(self) -> None:
         """Stopping: what cannot finish inside the grace is saved and given back."""
         left_s = self._stop_at + self.pace.grace_s - self._clock()
-        per_step = median(self._step_times) if self._step_times else 0.0
         for run in list(self._runs.values()):
-            if run.is_parked or (run.num_steps - run.step) * per_step * len(self._runs) > left_s or left_s <= 0:
+            if run.is_parked or (run.num_steps - run.step) * self._step_times.usual_s * len(self._runs) > left_s or left_s <= 0:
                 self._save(run)
                 self._give_back(run)
 

@@ -56,7 +56,7 @@ def test_a_job_says_which_content_it_means_also_when_it_is_tried_again_and_an_un
             expected = (LoraUse("ink", 0.5, adapters.get("ink").digest),)
             assert made.job.plan.loras == expected
             assert "ink:0.5" in made.job.plan.shape
-            await desk.cancel(ANN, made.job.id)
+            await desk.archive.cancel(ANN, made.job.id)
             assert (await desk.retry(ANN, made.job.id)).job.plan.loras == expected
             with pytest.raises(InvalidValueError, match=r"did you mean ink\?") as caught:
                 await desk.create(ANN, asked("inc"))

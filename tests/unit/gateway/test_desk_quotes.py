@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry
 from cinelet.cli.house import make_pricers
 from cinelet.errors import ConflictError
 from cinelet.gateway.access import Caller
-from cinelet.gateway.desk import Desk, View
+from cinelet.gateway.archive import View
+from cinelet.gateway.desk import Desk
 from cinelet.gateway.fields import Parsed
 from cinelet.jobs import Store, Tenant
 from cinelet.models import Catalogue

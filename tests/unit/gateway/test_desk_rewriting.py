@@ -73,9 +73,9 @@ def test_the_rewritten_prompt_is_planned_and_the_original_recorded_for_a_retry_t
     async def work(desk: Desk) -> None:
         made = await desk.create(ANN, ASKED)
         assert made.job.plan.prompt == "a red ball, a red ball"
-        await desk.cancel(ANN, made.job.id)
+        await desk.archive.cancel(ANN, made.job.id)
         again = await desk.retry(ANN, made.job.id)
-        for view in (made, again, await desk.get(ANN, made.job.id)):
+        for view in (made, again, await desk.archive.get(ANN, made.job.id)):
             shown = video(view, "http://x/")
             assert (shown["prompt"], shown["original_prompt"], shown["rewriter"]) == ("a red ball, a red ball", "a red ball", "doubled")
 
@@ -95,7 +95,7 @@ def test_a_failing_rewriter_accepts_nothing(store: Store) -> None:
     async def work(desk: Desk) -> None:
         with pytest.raises(UnavailableError, match="is out"):
             await desk.create(ANN, ASKED)
-        assert await desk.list(ANN, after=None, limit=10, order="asc") == ([], False)
+        assert await desk.archive.list(ANN, after=None, limit=10, order="asc") == ([], False)
 
     rewriter = Doubled()
     rewriter.is_broken = True

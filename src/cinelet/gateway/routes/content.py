@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 
 from cinelet.errors import InvalidValueError, NotFoundError
-from cinelet.gateway.desk import Content
+from cinelet.gateway.archive import Content
 from cinelet.gateway.door import Door, door_of
 from cinelet.gateway.problems import problem
 from cinelet.gateway.schemas import CLIP, ERRORS, PARTIAL, PICTURE, sends
@@ -31,12 +31,12 @@ async def get_content(request: Request, video_id: str, variant: Annotated[str, Q
     """The clip, its thumbnail, its spritesheet, or a preview while it is made. Stores that speak HTTP are redirected to."""
     door = door_of(request)
     caller = await door.let_read(request)
-    content = await door.desk.content(caller, video_id, "video" if variant in {"", "0"} else variant)
+    content = await door.archive.content(caller, video_id, "video" if variant in {"", "0"} else variant)
     is_own_page = request.headers.get("sec-fetch-site") == "same-origin"  # its content policy lets nothing in from elsewhere
     if (
         variant != "preview"
         and not is_own_page
-        and (link := await door.desk.in_thread(lambda: door.desk.blobs.signed_url(content.key, LINK_LIFETIME_S)))
+        and (link := await door.in_thread(lambda: door.archive.blobs.signed_url(content.key, LINK_LIFETIME_S)))
     ):
         return RedirectResponse(link, 302, headers={"cache-control": "no-store"})
     return await send(request, door, content)
@@ -47,9 +47,9 @@ async def create_link(request: Request, video_id: str, variant: Annotated[str, Q
     """A link that shows the file to whoever has it, for a quarter of an hour."""
     door = door_of(request)
     caller = await door.let_read(request)
-    content = await door.desk.content(caller, video_id, variant)
+    content = await door.archive.content(caller, video_id, variant)
     expires_at = int(time.time()) + LINK_LIFETIME_S
-    link = await door.desk.in_thread(lambda: door.desk.blobs.signed_url(content.key, LINK_LIFETIME_S))
+    link = await door.in_thread(lambda: door.archive.blobs.signed_url(content.key, LINK_LIFETIME_S))
     if link is None:
         link = f"{request.base_url}v1/files/{content.key}?expires={expires_at}&signature={door.signer.sign(content.key, expires_at)}"
     return {"object": "video.link", "url": link, "expires_at": expires_at}
@@ -63,7 +63,7 @@ async def get_file(
     """What a signed link points to."""
     door = door_of(request)
     door.signer.check(key, expires, signature)
-    info = await door.desk.in_thread(lambda: door.desk.blobs.find(key))
+    info = await door.in_thread(lambda: door.archive.blobs.find(key))
     if info is None:
         raise NotFoundError("file: it is not there any more")
     name = parse_key(key).name
@@ -98,7 +98,7 @@ async def send(request: Request, door: Door, content: Content) -> Response:
     headers["content-length"] = str(length)
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=content.content_type)
-    pieces = await asyncio.to_thread(door.desk.read, content, start, length)
+    pieces = await asyncio.to_thread(door.archive.read, content, start, length)
     return StreamingResponse(pieces, status, headers, content.content_type)
 
 

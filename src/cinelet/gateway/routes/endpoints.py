@@ -46,7 +46,7 @@ async def create_endpoint(request: Request) -> dict[str, Any]:
     tenant = (await door.admit(request)).tenant.id
     fields = (await read_body(request)).fields
     values = await _checked(door, fields, is_new=True)
-    endpoint = await door.desk.in_thread(lambda: door.desk.store.endpoints.create(tenant, **values))
+    endpoint = await door.in_thread(lambda: door.store.endpoints.create(tenant, **values))
     return shown(endpoint, with_secret=True)
 
 
@@ -59,7 +59,7 @@ async def list_endpoints(
     """The tenant's receivers, oldest first."""
     door = door_of(request)
     tenant = (await door.let_read(request)).tenant.id
-    endpoints = await door.desk.in_thread(lambda: door.desk.store.endpoints.list(tenant))
+    endpoints = await door.in_thread(lambda: door.store.endpoints.list(tenant))
     ids = [endpoint.id for endpoint in endpoints]
     if after and after not in ids:
         raise InvalidValueError("after", after, "must be the id of an endpoint of a page before")
@@ -79,7 +79,7 @@ async def get_endpoint(request: Request, endpoint_id: str) -> dict[str, Any]:
     """One receiver."""
     door = door_of(request)
     tenant = (await door.let_read(request)).tenant.id
-    return shown(await door.desk.in_thread(lambda: door.desk.store.endpoints.get(endpoint_id, tenant)))
+    return shown(await door.in_thread(lambda: door.store.endpoints.get(endpoint_id, tenant)))
 
 
 @router.post(
@@ -90,7 +90,7 @@ async def change_endpoint(request: Request, endpoint_id: str) -> dict[str, Any]:
     door = door_of(request)
     tenant = (await door.admit(request)).tenant.id
     values = await _checked(door, (await read_body(request)).fields, is_new=False)
-    return shown(await door.desk.in_thread(lambda: door.desk.store.endpoints.change(endpoint_id, tenant, values)))
+    return shown(await door.in_thread(lambda: door.store.endpoints.change(endpoint_id, tenant, values)))
 
 
 @router.delete("/webhook_endpoints/{endpoint_id}", response_model=schemas.EndpointDeleted)
@@ -98,7 +98,7 @@ async def delete_endpoint(request: Request, endpoint_id: str) -> dict[str, Any]:
     """Forget a receiver."""
     door = door_of(request)
     tenant = (await door.admit(request)).tenant.id
-    await door.desk.in_thread(lambda: door.desk.store.endpoints.delete(endpoint_id, tenant))
+    await door.in_thread(lambda: door.store.endpoints.delete(endpoint_id, tenant))
     return {"id": endpoint_id, "object": "webhook_endpoint.deleted", "deleted": True}
 
 
@@ -113,7 +113,7 @@ async def rotate_secret(request: Request, endpoint_id: str) -> dict[str, Any]:
     tenant = (await door.admit(request)).tenant.id
     fields = (await read_body(request)).fields
     keep_old = Given(fields, {}).flag("keep_old_secret_active_for_24_hours")
-    endpoint = await door.desk.in_thread(lambda: door.desk.store.endpoints.rotate_secret(endpoint_id, tenant, keep_old=keep_old))
+    endpoint = await door.in_thread(lambda: door.store.endpoints.rotate_secret(endpoint_id, tenant, keep_old=keep_old))
     return shown(endpoint, with_secret=True)
 
 
@@ -127,7 +127,7 @@ async def test_endpoint(request: Request, endpoint_id: str) -> dict[str, Any]:
     door = door_of(request)
     tenant = (await door.admit(request)).tenant.id
     kind = _event_type((await read_body(request)).fields.get("event_type", TOLD_BY_WEBHOOK[0]))
-    endpoint = await door.desk.in_thread(lambda: door.desk.store.endpoints.get(endpoint_id, tenant))
+    endpoint = await door.in_thread(lambda: door.store.endpoints.get(endpoint_id, tenant))
     event_id = f"evt_{ULID()}"
     body = event_body(event_id, kind, "video_test", time.time())
     status = await request.app.state.envoy.send(endpoint.url, event_id, body, [endpoint.secret])

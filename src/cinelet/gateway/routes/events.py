@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
 from cinelet.gateway.answer import video
-from cinelet.gateway.desk import View
+from cinelet.gateway.archive import View
 from cinelet.gateway.door import door_of
 from cinelet.gateway.schemas import ERRORS, STREAM, sends
 from cinelet.jobs.states import EVENTS
@@ -32,7 +32,7 @@ async def all_events(request: Request) -> StreamingResponse:
 
     async def stream() -> AsyncIterator[str]:
         shown: dict[str, int] = {}
-        async for event, view in door.desk.watch_all(caller, after):
+        async for event, view in door.archive.watch_all(caller, after):
             number = None if event is None else event.seq
             yield frame(progress_event(view, shown) if event is None else event.type, view, base, number)
 
@@ -44,12 +44,12 @@ async def events(request: Request, video_id: str) -> StreamingResponse:
     """Events of one video, from its present state to its end."""
     door = door_of(request)
     caller = await door.let_read(request)
-    await door.desk.get_job(caller, video_id)  # unknown ids answer 404, not an empty stream
+    await door.archive.get_job(caller, video_id)  # unknown ids answer 404, not an empty stream
     base = str(request.base_url)
 
     async def stream() -> AsyncIterator[str]:
         state, shown = "", dict[str, int]()
-        async for view in door.desk.watch(caller, video_id):
+        async for view in door.archive.watch(caller, video_id):
             kind = progress_event(view, shown) if view.job.state == state else EVENTS[view.job.state]
             state = view.job.state
             yield frame(kind, view, base, None)

@@ -59,7 +59,7 @@ async def queue(request: Request, history_s: float = 0.0, bucket_s: float = BUCK
     """What waits and runs and who works, in numbers; with `history_s` also what was accepted in so many last seconds, a bucket each."""
     door = door_of(request)
     await door.let_read(request)
-    load, present = await door.desk.load(), await door.desk.in_thread(door.desk.store.roster.present)
+    load, present = await door.archive.load(), await door.in_thread(door.store.roster.present)
     now = request.app.state.clock()
     answer = {
         "object": "queue",
@@ -75,9 +75,7 @@ async def queue(request: Request, history_s: float = 0.0, bucket_s: float = BUCK
     if history_s:
         check_number("bucket_s", bucket_s, 1.0, MAX_SPAN_S)
         check_number("history_s", history_s, bucket_s, MAX_SPAN_S)
-        past = await door.desk.in_thread(
-            lambda: door.desk.store.history.accepted(bucket_s=bucket_s, num_buckets=round(history_s / bucket_s))
-        )
+        past = await door.in_thread(lambda: door.store.history.accepted(bucket_s=bucket_s, num_buckets=round(history_s / bucket_s)))
         work = [round(seconds, 3) for seconds in past.work_s]
         answer["accepted"] = {"until": past.end_s, "bucket_seconds": bucket_s, "num": past.num_jobs, "work_seconds": work}
     return answer
@@ -86,7 +84,7 @@ async def queue(request: Request, history_s: float = 0.0, bucket_s: float = BUCK
 async def observe_queue(request: Request, numbers: Metrics) -> None:
     """Bring the queue's gauges up to date; while the database is away they keep what they had."""
     try:
-        load = await door_of(request).desk.load()
+        load = await door_of(request).archive.load()
     except CineletError:
         return
     numbers.requests_running.set(load.running)
@@ -99,10 +97,10 @@ async def observe_queue(request: Request, numbers: Metrics) -> None:
 
 async def observe_scale(request: Request, numbers: Metrics) -> None:
     """Bring the gauges of scaling up to date; while the database is away they keep what they had."""
-    desk = door_of(request).desk
+    door = door_of(request)
     try:
-        load, present = await desk.load(), await desk.in_thread(desk.store.roster.present)
-        past = await desk.in_thread(lambda: desk.store.history.accepted(bucket_s=BUCKET_S, num_buckets=NUM_BUCKETS))
+        load, present = await door.archive.load(), await door.in_thread(door.store.roster.present)
+        past = await door.in_thread(lambda: door.store.history.accepted(bucket_s=BUCKET_S, num_buckets=NUM_BUCKETS))
     except CineletError:
         return
     advice = request.app.state.scale_watch.look(load, len(present), past, request.app.state.clock())
@@ -117,7 +115,7 @@ async def _checks(request: Request) -> dict[str, bool]:
     door = door_of(request)
     results = {name: check() for name, check in checks.items()}
     try:
-        await door.desk.in_thread(door.desk.store.outbox.last_seq)
+        await door.in_thread(door.store.outbox.last_seq)
         results["database"] = True
     except CineletError:
         results["database"] = False

@@ -14,8 +14,8 @@ from cinelet.errors import InvalidValueError, RequestError
 from cinelet.gateway import schemas
 from cinelet.gateway.access import Caller
 from cinelet.gateway.answer import failure, video
+from cinelet.gateway.archive import View
 from cinelet.gateway.body import Body, read_body
-from cinelet.gateway.desk import View
 from cinelet.gateway.door import Door, answer, digest_of, door_of, idempotency_key, is_repeat, is_strict
 from cinelet.gateway.fields import Parsed, parse_fields
 from cinelet.gateway.schemas import CLIP, ERRORS, VIDEO_ID, VideoDeleted, VideoList, VideoObject, body_schema, sends
@@ -37,7 +37,7 @@ async def create_video(request: Request) -> Response:
     body = await read_body(request, takes_picture=True)
     view = await _create(door, caller, request, body, "create")
     if wait_s := _preferred_wait_s(request):
-        view = await door.desk.wait(caller, view.job.id, wait_s)
+        view = await door.archive.wait(caller, view.job.id, wait_s)
     response = answer(request, view)
     if wait_s:
         response.headers["preference-applied"] = f"wait={wait_s}"
@@ -54,7 +54,7 @@ async def list_videos(
     """The caller's videos, newest first."""
     door = door_of(request)
     caller = await door.let_read(request)
-    views, has_more = await door.desk.list(caller, after=after or None, limit=limit, order=order)
+    views, has_more = await door.archive.list(caller, after=after or None, limit=limit, order=order)
     data = [video(view, str(request.base_url)) for view in views]
     ids = [entry["id"] for entry in data]
     page = {"object": "list", "data": data, "first_id": ids[0] if ids else None, "last_id": ids[-1] if ids else None, "has_more": has_more}
@@ -90,13 +90,13 @@ async def create_video_and_wait(request: Request) -> Response:
     door = door_of(request)
     caller = await door.admit(request)
     accepted = await _create(door, caller, request, await read_body(request, takes_picture=True), "sync")
-    view = await door.desk.finished(caller, accepted.job.id, door.sync_timeout_s)
+    view = await door.archive.finished(caller, accepted.job.id, door.sync_timeout_s)
     if view.job.state != "succeeded":
         failed = failure(view.job)
         error = _SyncFailedError("the clip could not be made" if failed is None else failed["message"])
         error.code = error.code if failed is None else failed["code"]
         raise error
-    content = await door.desk.content(caller, view.job.id, "video")
+    content = await door.archive.content(caller, view.job.id, "video")
     headers = {
         "content-length": str(content.size_bytes),
         "x-video-id": view.job.id,
@@ -105,7 +105,7 @@ async def create_video_and_wait(request: Request) -> Response:
         "x-stage-durations": json.dumps(view.job.report.get("stage_durations_s", {})),
         "x-peak-memory-mb": f"{view.job.report.get('peak_memory_bytes', 0) / 1e6:.1f}",
     }
-    pieces = await asyncio.to_thread(door.desk.read, content, 0, content.size_bytes)
+    pieces = await asyncio.to_thread(door.archive.read, content, 0, content.size_bytes)
     return StreamingResponse(pieces, media_type=content.content_type, headers=headers)
 
 
@@ -144,14 +144,14 @@ async def create_character(request: Request) -> Response:
 async def get_video(request: Request, video_id: str) -> Response:
     """A video as it is now. One that failed is an answer too, not an error."""
     door = door_of(request)
-    return answer(request, await door.desk.get(await door.let_read(request), video_id))
+    return answer(request, await door.archive.get(await door.let_read(request), video_id))
 
 
 @router.delete("/videos/{video_id}", response_model=VideoDeleted)
 async def delete_video(request: Request, video_id: str) -> dict[str, Any]:
     """Stop the work if there is any, and forget the video and its files."""
     door = door_of(request)
-    await door.desk.delete(await door.let_read(request), video_id)
+    await door.archive.delete(await door.let_read(request), video_id)
     return {"id": video_id, "object": "video.deleted", "deleted": True}
 
 
@@ -159,7 +159,7 @@ async def delete_video(request: Request, video_id: str) -> dict[str, Any]:
 async def cancel_video(request: Request, video_id: str) -> Response:
     """Stop the work, keep the record; a video that has ended stays as it is."""
     door = door_of(request)
-    return answer(request, await door.desk.cancel(await door.let_read(request), video_id))
+    return answer(request, await door.archive.cancel(await door.let_read(request), video_id))
 
 
 @router.post("/videos/{video_id}/retry", response_model=VideoObject)

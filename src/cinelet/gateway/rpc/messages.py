@@ -1,4 +1,4 @@
-"""Between the messages of `videos.proto` and what the desk knows. Nothing of calls and statuses."""
+"""Between the messages of `videos.proto` and what desk and archive know. Nothing of calls and statuses."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from google.protobuf import json_format
 
 from cinelet.errors import InvalidValueError, UnusableValueError
 from cinelet.gateway.answer import video
+from cinelet.gateway.archive import Content, View
 from cinelet.gateway.body import Body
-from cinelet.gateway.desk import Content, View
 from cinelet.gateway.door import MAX_KEY_CHARS
 from cinelet.gateway.form import Upload
 from cinelet.gateway.rpc.videos_pb2 import Content as ContentMessage

@@ -1,4 +1,4 @@
-"""The six verbs of `cinelet.v1.Videos`, each a few lines around the desk. Nothing of ports.
+"""The six verbs of `cinelet.v1.Videos`, each a few lines around desk and archive. Nothing of ports.
 
 A client that goes away, or whose deadline passes, ends its call; the job goes on.
 """
@@ -71,13 +71,13 @@ class Videos(VideosServicer):
     async def Get(self, request: messages.GetVideoRequest, call: ServicerContext) -> messages.Video:
         """A video as it is now."""
         async with self._admitted("Get", call, "read") as caller:
-            return video_message(await self._door.desk.get(caller, request.id), self._public_url)
+            return video_message(await self._door.archive.get(caller, request.id), self._public_url)
 
     async def List(self, request: messages.ListVideosRequest, call: ServicerContext) -> messages.ListVideosResponse:
         """A page of the caller's videos."""
         async with self._admitted("List", call, "read") as caller:
             check_choice("order", request.order, ("", "asc", "desc"))
-            views, has_more = await self._door.desk.list(
+            views, has_more = await self._door.archive.list(
                 caller,
                 after=request.after or None,
                 limit=request.limit if request.HasField("limit") else PAGE,
@@ -88,29 +88,29 @@ class Videos(VideosServicer):
     async def Cancel(self, request: messages.CancelVideoRequest, call: ServicerContext) -> messages.Video:
         """Stop the work, keep the record."""
         async with self._admitted("Cancel", call, "read") as caller:
-            return video_message(await self._door.desk.cancel(caller, request.id), self._public_url)
+            return video_message(await self._door.archive.cancel(caller, request.id), self._public_url)
 
     async def Watch(self, request: messages.WatchVideoRequest, call: ServicerContext) -> None:
         """The video now, at every change, and at its end."""
         async with self._admitted("Watch", call, "read") as caller:
             with self._stream(caller):
-                async for view in self._door.desk.watch(caller, request.id):
+                async for view in self._door.archive.watch(caller, request.id):
                     await call.write(video_message(view, self._public_url))
 
     async def Download(self, request: messages.DownloadVideoRequest, call: ServicerContext) -> None:
         """What the bytes are, then the bytes; a slow reader is waited for, piece by piece."""
-        desk = self._door.desk
+        archive = self._door.archive
         async with self._admitted("Download", call, "read") as caller:
             with self._stream(caller):
                 variant = "video" if request.variant in {"", "0"} else request.variant
-                content = await desk.content(caller, request.id, variant)
+                content = await archive.content(caller, request.id, variant)
                 if not 0 <= request.offset <= content.size_bytes:
                     raise InvalidValueError("offset", request.offset, f"must be from 0 to {content.size_bytes:,}")
                 await call.write(messages.DownloadVideoResponse(content=content_message(content)))
                 if (length := content.size_bytes - request.offset) == 0:
                     return
-                pieces = await desk.in_thread(lambda: desk.read(content, request.offset, length))
-                while piece := await desk.in_thread(lambda: next(pieces, b"")):
+                pieces = await archive.in_thread(lambda: archive.read(content, request.offset, length))
+                while piece := await archive.in_thread(lambda: next(pieces, b"")):
                     await call.write(messages.DownloadVideoResponse(data=piece))
 
     @asynccontextmanager

@@ -13,7 +13,7 @@ from grpc import StatusCode
 from cinelet import errors
 from cinelet.errors import CineletError, InternalError, InvalidValueError, RateLimitedError
 from cinelet.gateway.answer import video
-from cinelet.gateway.desk import View
+from cinelet.gateway.archive import View
 from cinelet.gateway.problems import problem
 from cinelet.gateway.rpc.messages import NOT_FIELDS, video_message
 from cinelet.gateway.rpc.status import TABLE, status_of
