@@ -60,3 +60,10 @@ def test_a_request_holds_what_the_server_settled_and_nothing_that_it_did_not(cal
     }
     assert call("request", "requestOf", video) == {"prompt": "a cat", "seed": 0, "fps": 8}
     assert call("request", "requestOf", video | {"variation_strength": 0.3})["variation_seed"] == 3
+
+
+def test_a_request_names_styles_and_lighter_ways_as_requests_do(call: Any) -> None:
+    video = {"prompt": "a cat", "vae": "full", "step_cache": "off", "loras": []}
+    assert call("request", "requestOf", video) == {"prompt": "a cat"}
+    video |= {"vae": "tiny", "step_cache": "mild", "loras": [{"name": "night", "scale": 1}, {"name": "ink", "scale": 0.8}]}
+    assert call("request", "requestOf", video) == {"prompt": "a cat", "vae": "tiny", "step_cache": "mild", "loras": ["night", "ink:0.8"]}

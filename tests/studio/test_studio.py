@@ -99,6 +99,32 @@ def test_settings_of_a_clip_can_be_used_again(open_page: OpenPage) -> None:
     expect(page.locator("#negative")).to_have_value("clouds")
 
 
+def test_a_style_and_lighter_ways_are_chosen_shown_and_used_again(open_page: OpenPage) -> None:
+    page = open_page()
+    page.evaluate("document.getElementById('advanced').open = true")
+    strength = page.get_by_label("Strength", exact=True)
+    expect(strength).to_be_hidden()
+    page.locator("[name=loras]").select_option("night")
+    strength.fill("0.8")
+    page.locator("[name=vae]").select_option("tiny")
+    page.locator("[name=step_cache]").select_option("mild")
+    prompt = "A white rocket rising over the sea"
+    make(page, prompt).get_by_role("button", name="Play").click()
+    dialog = page.get_by_role("dialog")
+    for name, value in {"Style": "night:0.8", "Decoder": "tiny", "Cached steps": "mild"}.items():
+        expect(dialog.locator("dl div", has_text=name)).to_contain_text(value)
+    dialog.get_by_role("button", name="Close").click()
+    page.get_by_role("button", name="Back to the model's defaults").click()
+    expect(strength).to_be_hidden()
+    expect(page.locator("[name=vae]")).to_have_value("full")
+    clip_card(page, prompt).get_by_role("button", name="Play").click()
+    page.get_by_role("dialog").get_by_role("button", name="Reuse settings").click()
+    for name, value in {"loras": "night", "lora_strength": "0.8", "vae": "tiny", "step_cache": "mild"}.items():
+        expect(page.locator(f"[name={name}]")).to_have_value(value)
+    page.get_by_label(re.compile("^Final")).check(force=True)
+    expect(page.locator("[name=loras]")).to_have_value("night")
+
+
 def test_four_relatives_of_a_seed_are_asked_for_one_by_one(open_page: OpenPage) -> None:
     sent: list[dict[str, Any]] = []
     page = open_page(prepare=lambda page: page.route("**/v1/videos", lambda route: keep_and_refuse(route, sent)))

@@ -195,7 +195,7 @@ async def _open_gateway(house: House, app: Application, metrics: Metrics) -> Asy
         region=settings.region,
         precision=settings.precision,
         pricers=make_pricers(house.catalogue, settings.offered, house.profiles),
-        get_adapter=open_adapters(settings).get,
+        adapters=open_adapters(settings),
         rewriter=make_rewriter(settings),
         policy=settings.policy,
         max_wait_s=settings.max_wait_s,

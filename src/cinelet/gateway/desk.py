@@ -29,7 +29,7 @@ from cinelet.gateway.rewriter import Rewriter, Rewriting
 from cinelet.gateway.start_image import KeptImage, StartImages
 from cinelet.gateway.turnstile import Turnstile
 from cinelet.jobs import Accepted, Job, Store, Submission, Tenant, Tier, new_id
-from cinelet.models import Catalogue, GetAdapter, ModelCard, pin, plan, revision
+from cinelet.models import AdapterFiles, Adapters, Catalogue, ModelCard, pin, plan, revision
 from cinelet.models.adapters import no_adapters
 from cinelet.scheduling import RANKS, Pricer, policy_named
 from cinelet.scheduling.degrade import ladder
@@ -54,7 +54,7 @@ class Desk:
         region: str = "local",
         precision: str = "auto",
         pricers: Mapping[str, Pricer],
-        get_adapter: GetAdapter = no_adapters,
+        adapters: Adapters | None = None,
         rewriter: Rewriter | None = None,
         policy: str = "cinelet",
         max_wait_s: float = 600.0,
@@ -66,7 +66,7 @@ class Desk:
         self.archive = Archive(store, blobs, self.quoter, metrics=metrics, clock=clock)
         self._reception = Reception(self.quoter, max_wait_s=max_wait_s)
         self._catalogue = catalogue
-        self._get_adapter = get_adapter
+        self._adapters = adapters
         self._rewriter = rewriter
         self._region = region
         self._precision = precision
@@ -88,6 +88,14 @@ class Desk:
         if name not in self.models:
             raise ModelNotFoundError(f"model: {show(name)} is not served here; {', '.join(self.models)} are")
         return self._catalogue.get(name)
+
+    async def adapters_for(self, card: ModelCard) -> Sequence[AdapterFiles]:
+        """Those that clips of `card` may name, but for what other models are made with; of a bucket, those that were asked for here."""
+        if self._adapters is None:
+            return ()
+        merged = {name for other in self._catalogue.list() for name in other.loras}
+        found = await self.archive.in_thread(functools.partial(self._adapters.fitting, card))
+        return [files for files in found if files.name not in merged]
 
     async def create(
         self,
@@ -247,7 +255,8 @@ class Desk:
         card = self.card(asked.request.model)
         planned = plan(asked.request, card)
         if planned.loras:
-            planned = await self.archive.in_thread(functools.partial(pin, planned, card, self._get_adapter))
+            get = no_adapters if self._adapters is None else self._adapters.get
+            planned = await self.archive.in_thread(functools.partial(pin, planned, card, get))
         if not asked.allow_degrade:
             return [planned]
         return [planned, *ladder(planned, draft_steps=card.steps["draft"], size_multiple=card.size_multiple)]

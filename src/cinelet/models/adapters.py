@@ -12,6 +12,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,15 @@ class Adapters:
         near = difflib.get_close_matches(name, self.names(), n=3)
         raise NotFoundError(f"loras: {show(name)} is unknown{_hint(near, self.names())}")
 
+    def fitting(self, card: ModelCard) -> list[AdapterFiles]:
+        """The whole ones that lie here and were made for `card`'s model, or of which nobody says; without digests, which take reading."""
+        found = []
+        for name in self.names():
+            folder = next(folder / name for folder in self._folders if (folder / name).is_dir())
+            with suppress(ModelFilesError):
+                found.append(read_folder(folder, digest_of=lambda _: ""))
+        return [files for files in found if fits(files, card)]
+
     def _digest(self, path: Path) -> str:
         stat = path.stat()
         key = (path, stat.st_size, stat.st_mtime_ns)
@@ -107,6 +117,11 @@ def _hint(near: Sequence[str], known: Sequence[str]) -> str:
     if near:
         return f"; did you mean {' or '.join(near)}?"
     return f"; known are {', '.join(known[:10])}" if known else "; there are none here"
+
+
+def fits(files: AdapterFiles, card: ModelCard) -> bool:
+    """Whether it was made for this model, as far as anybody says; a checkpoint folder has no name to be made for."""
+    return not files.base or "/" in card.name or files.base in {card.name, card.base}
 
 
 def read_folder(folder: Path, digest_of: Callable[[Path], str] = sha256_of) -> AdapterFiles:
@@ -210,7 +225,6 @@ def _pinned(use: LoraUse, card: ModelCard, get: GetAdapter) -> LoraUse:
         files = get(use.name)
     except NotFoundError as error:
         raise InvalidValueError("loras", use.name, error.message.removeprefix("loras: ")) from error
-    is_named = "/" not in card.name
-    if files.base and is_named and files.base not in {card.name, card.base}:
+    if not fits(files, card):
         raise InvalidValueError("loras", use.name, f"it was made for {files.base}, not for {card.name}")
     return use._replace(digest=files.digest)

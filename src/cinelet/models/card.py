@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cinelet.video import Preset, SamplerName
+from cinelet.video import STEP_CACHES, VAE_TIERS, Preset, SamplerName, StepCache, VaeTier
 
 PACKAGE = "package"
 """The `source` of a model whose files are shipped inside this package."""
@@ -74,6 +74,16 @@ class ModelCard:
     def has_tiny_vae(self) -> bool:
         """Whether a tiny decoder lies beside the checkpoint."""
         return (self.folder / TINY_VAE / "config.json").is_file()
+
+    @property
+    def vae_tiers(self) -> tuple[VaeTier, ...]:
+        """Decoders that clips may name; where the model is not installed, whoever has it may have the tiny one."""
+        return tuple(tier for tier in VAE_TIERS if tier != "tiny" or self.has_tiny_vae or not self.is_installed)
+
+    @property
+    def step_caches(self) -> tuple[StepCache, ...]:
+        """How many steps may be drawn on: none of a distilled model's, nor of one that was not measured for it."""
+        return STEP_CACHES if self.has_step_cache and not self.timesteps else STEP_CACHES[:1]
 
     @property
     def is_installed(self) -> bool:

@@ -30,8 +30,8 @@ def plan(request: VideoRequest, card: ModelCard, seed: int | None = None) -> Pla
         _check_distilled(request, card)
     if _given(request.step_cache, "off") != "off":
         _check_step_cache(request, card)
-    if request.vae == "tiny" and card.is_installed and not card.has_tiny_vae:
-        raise InvalidValueError("vae", request.vae, f"{card.name} has no tiny decoder; use full or half")
+    if request.vae is not None and request.vae not in card.vae_tiers:
+        raise InvalidValueError("vae", request.vae, f"{card.name} has no {request.vae} decoder; use {' or '.join(card.vae_tiers)}")
     drawn = secrets.randbits(SEED_BITS) if seed is None else seed
     guidance_scale = _given(request.guidance_scale, card.guidance_scale)
     # One scale asked for is meant for both experts, as in the reference; the card's own pair differs where it says so.

@@ -6,8 +6,9 @@ import { IDEAS, language, refusalText, t } from "./words.js";
 
 const MAX_TOKENS = 512; // what the text encoder of Wan reads
 const CHARS_A_TOKEN = 4; // of English; Chinese has about one character a token
-const NUMBERS = ["num_inference_steps", "guidance_scale", "num_frames", "fps", "flow_shift"];
-const CHOICES = ["model", "size", "sampler"];
+const NUMBERS = ["num_inference_steps", "guidance_scale", "num_frames", "fps", "flow_shift", "lora_strength"];
+const CHOICES = ["model", "size", "sampler", "vae", "step_cache", "loras"];
+const OFFERED = CHOICES.filter((name) => name !== "sampler"); // lists that the model fills
 const AMOUNTS = {
   one: (request) => [request],
   seeds: withNextSeeds,
@@ -53,7 +54,7 @@ export class Composer {
     for (const name of CHOICES) if (elements[name].value !== "") request[name] = elements[name].value;
     for (const name of NUMBERS) {
       if (!elements[name].validity.valid) return null;
-      if (elements[name].value !== "") request[name] = Number(elements[name].value);
+      if (elements[name].value !== "" && !elements[name].closest("label").hidden) request[name] = Number(elements[name].value);
     }
     return request;
   }
@@ -64,8 +65,9 @@ export class Composer {
     this.#prompt.value = request.prompt;
     elements.negative_prompt.value = request.negative_prompt ?? "";
     elements.amount.value = "one";
-    for (const name of CHOICES) this.#options.choose(name, request[name]);
-    for (const name of NUMBERS) elements[name].value = request[name] ?? "";
+    const settings = { vae: "full", step_cache: "off", ...request, ...styleOf(request.loras ?? []) };
+    for (const name of CHOICES) this.#options.choose(name, settings[name]);
+    for (const name of NUMBERS) elements[name].value = settings[name] ?? "";
     document.getElementById("negative-fold").open = Boolean(request.negative_prompt);
     this.#seed.set(request.seed);
     this.#seed.lock(true);
@@ -159,8 +161,8 @@ export class Composer {
   }
 
   #toDefaults() {
-    for (const name of [...NUMBERS, "size", "sampler"]) this.#form.elements[name].value = "";
-    this.#options.presetChanged();
+    for (const name of [...NUMBERS, "sampler"]) this.#form.elements[name].value = "";
+    this.#options.toDefaults();
     this.#remember();
   }
 
@@ -171,12 +173,19 @@ export class Composer {
   }
 
   #recall() {
-    const { isLocked = false, seed, model, size, ...values } = keepInTab.get("form", {});
-    for (const [name, value] of Object.entries(values)) if (this.#form.elements[name]) this.#form.elements[name].value = value;
-    this.#options.choose("model", model);
-    this.#options.choose("size", size);
+    const { isLocked = false, seed, ...values } = keepInTab.get("form", {});
+    const typed = Object.entries(values).filter(([name]) => name in this.#form.elements && !OFFERED.includes(name));
+    for (const [name, value] of typed) this.#form.elements[name].value = value;
+    for (const name of OFFERED) this.#options.choose(name, values[name]);
     document.getElementById("negative-fold").open = Boolean(values.negative_prompt);
     if (isLocked) this.#seed.set(seed);
     this.#seed.lock(isLocked);
   }
+}
+
+/** Adapters as the form has them: one by its name and strength, several as one text. */
+function styleOf(loras) {
+  if (loras.length !== 1) return { loras: loras.join(", ") };
+  const [name, strength] = loras[0].split(":");
+  return { loras: name, lora_strength: strength };
 }

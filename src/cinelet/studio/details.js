@@ -3,13 +3,14 @@
 import { writeJson } from "./api.js";
 import { factsOf } from "./gallery.js";
 import { copyText, fromTemplate, wantsStillness } from "./page.js";
-import { requestOf } from "./request.js";
+import { lighterWays, requestOf, stylesOf } from "./request.js";
 import { snippetsFor } from "./snippets.js";
 import { duration, refusalText, t } from "./words.js";
 
 const PARAMETERS = [
   ["Model", "model"], ["Size", "size"], ["Frames", "num_frames"], ["Frames per second", "fps"], ["Steps", "num_inference_steps"],
   ["Guidance", "guidance_scale"], ["Sampler", "sampler"], ["Flow shift", "flow_shift"], ["Seed", "seed"], ["Negative prompt", "negative_prompt"],
+  ["Style", "style"], ["Decoder", "vae"], ["Cached steps", "step_cache"],
 ];
 const MAX_NAME_CHARS = 60;
 
@@ -119,7 +120,8 @@ export class Details {
 
   #showParameters() {
     const video = this.#video;
-    const facts = PARAMETERS.filter(([, name]) => (video[name] ?? "") !== "").map(([label, name]) => [t(label), String(video[name])]);
+    const settled = { ...video, ...lighterWays(video), style: stylesOf(video)?.join(", ") };
+    const facts = PARAMETERS.filter(([, name]) => (settled[name] ?? "") !== "").map(([label, name]) => [t(label), String(settled[name])]);
     if (video.variation_strength > 0) facts.push([t("Variation"), `${video.variation_seed} · ${video.variation_strength}`]);
     if (video.inference_time_s) facts.push([t("Made in"), duration(video.inference_time_s)]);
     this.#parts.parameters.append(...facts.map(([label, value]) => pair(label, value)));

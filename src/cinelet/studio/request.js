@@ -13,7 +13,19 @@ const MAX_SEED = 2n ** 63n - 1n;
 /** The request that makes `video` again: every number the server settled, the seed among them. */
 export function requestOf(video) {
   const names = video.variation_strength > 0 ? [...FIELDS, "variation_seed", "variation_strength"] : FIELDS;
-  return Object.fromEntries(names.filter((name) => isGiven(video[name])).map((name) => [name, video[name]]));
+  const settled = { ...video, ...lighterWays(video), loras: stylesOf(video) };
+  return Object.fromEntries([...names, "vae", "step_cache", "loras"].filter((name) => isGiven(settled[name])).map((name) => [name, settled[name]]));
+}
+
+/** The adapters of `video` as requests name them: `night`, `night:0.8`; null where there are none. */
+export function stylesOf(video) {
+  const uses = (video.loras ?? []).map(({ name, scale }) => (scale === 1 ? name : `${name}:${scale}`));
+  return uses.length === 0 ? null : uses;
+}
+
+/** The decoder and the step cache of `video`, where they are not the usual ones. */
+export function lighterWays({ vae, step_cache }) {
+  return { vae: vae === "full" ? null : vae, step_cache: step_cache === "off" ? null : step_cache };
 }
 
 const isGiven = (value) => value !== null && value !== undefined && value !== "";

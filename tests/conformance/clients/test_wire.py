@@ -270,4 +270,6 @@ def test_what_is_offered_is_described(http: httpx2.Client) -> None:
     [model] = http.get("/v1/videos/models").json()["data"]
     assert model["id"] == "pocket"
     assert "160x96" in model["supported_sizes"]
+    assert (model["vae_tiers"], model["step_caches"]) == (["full", "half", "tiny"], ["off", "mild", "strong"])
+    assert [lora["name"] for lora in model["loras"]] == ["night"], "what pocket-fast is made with is no style"
     assert model["generate_audio"] is False

@@ -48,7 +48,7 @@ def test_a_job_says_which_content_it_means_also_when_it_is_tried_again_and_an_un
             catalogue,
             ["pocket"],
             pricers=make_pricers(catalogue, ["pocket"]),
-            get_adapter=adapters.get,
+            adapters=adapters,
             metrics=Metrics(CollectorRegistry(), version="0"),
         )
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import gcd
 from typing import Any
 
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Request
 
 from cinelet.gateway.door import door_of
 from cinelet.gateway.schemas import ERRORS
-from cinelet.models import ModelCard
+from cinelet.models import AdapterFiles, ModelCard
 from cinelet.video import SAMPLERS
 
 router = APIRouter(prefix="/v1", tags=["models"], responses=ERRORS)
@@ -39,7 +40,8 @@ async def list_video_models(request: Request) -> dict[str, Any]:
     """The offered models with sizes, steps and defaults."""
     door = door_of(request)
     await door.let_read(request)
-    return {"object": "list", "data": [capabilities(door.desk.card(name)) for name in door.desk.models]}
+    cards = [door.desk.card(name) for name in door.desk.models]
+    return {"object": "list", "data": [capabilities(card, await door.desk.adapters_for(card)) for card in cards]}
 
 
 def summary(card: ModelCard) -> dict[str, Any]:
@@ -47,8 +49,8 @@ def summary(card: ModelCard) -> dict[str, Any]:
     return {"id": card.name, "object": "model", "created": SINCE, "owned_by": "cinelet"}
 
 
-def capabilities(card: ModelCard) -> dict[str, Any]:
-    """What the model makes, in the words of OpenRouter's API and our own."""
+def capabilities(card: ModelCard, adapters: Sequence[AdapterFiles] = ()) -> dict[str, Any]:
+    """What the model makes, in the words of OpenRouter's API and our own; `adapters` are those that its clips may name."""
     sizes = sorted({card.default_size, *card.resolutions.values()})
     return {
         **summary(card),
@@ -70,4 +72,7 @@ def capabilities(card: ModelCard) -> dict[str, Any]:
         "sampler": card.sampler,
         "samplers": list(SAMPLERS),
         "steps": dict(card.steps),
+        "vae_tiers": list(card.vae_tiers),
+        "step_caches": list(card.step_caches),
+        "loras": [{"name": files.name, "title": files.title, "trigger": files.trigger} for files in adapters],
     }
