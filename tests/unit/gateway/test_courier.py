@@ -64,10 +64,10 @@ class Waiting:
 
     def move(self, delivery_id: int, from_at: float, to_at: float) -> bool:
         self._check()
-        at, delivery = self.rows[delivery_id]
-        if at == from_at:
-            self.rows[delivery_id] = (to_at, delivery)
-        return at == from_at
+        if delivery_id not in self.rows or self.rows[delivery_id][0] != from_at:
+            return False
+        self.rows[delivery_id] = (to_at, self.rows[delivery_id][1])
+        return True
 
     def delivered(self, delivery_id: int) -> None:
         self._check()
