@@ -24,6 +24,7 @@ from cinelet.gateway.access import Caller
 from cinelet.gateway.archive import Archive, View
 from cinelet.gateway.fields import Parsed
 from cinelet.gateway.quoter import Quote, Quoter, candidate_of, quote
+from cinelet.gateway.recent import Recent
 from cinelet.gateway.reception import Admission, Reception
 from cinelet.gateway.rewriter import Rewriter, Rewriting
 from cinelet.gateway.start_image import KeptImage, StartImages
@@ -36,6 +37,9 @@ from cinelet.scheduling.degrade import ladder
 from cinelet.storage import BlobStore
 from cinelet.telemetry import Metrics
 from cinelet.video import Plan, VideoRequest
+
+MAX_POPULAR = 4096
+"""Digests whose clips are known to be finished."""
 
 
 class Desk:
@@ -74,6 +78,7 @@ class Desk:
         self._revisions: dict[str, str] = {}
         self._images = StartImages(blobs)
         self._metrics = metrics
+        self._popular = Recent(MAX_POPULAR)
         self._turnstile = Turnstile(store.intake.accept, on_batch=metrics.accept_batch_size.observe)
 
     def close(self) -> None:
@@ -160,7 +165,7 @@ class Desk:
             refusal=admission.refusal,
         )
         work = candidate_of(job)
-        if admission.refusal is None:
+        if admission.refusal is None and job.digest not in self._popular:
             self.quoter.expect(work)
         is_there = False
         try:
@@ -174,6 +179,7 @@ class Desk:
         finally:
             self.quoter.settle(work, is_there=is_there)
         self._count(submission, accepted)
+        self._remember(job, accepted)
         if accepted.kind != "new":
             return await self.archive.view(accepted.job)
         told = self.quoter.quote(work, self._clock())
@@ -260,6 +266,14 @@ class Desk:
         if not asked.allow_degrade:
             return [planned]
         return [planned, *ladder(planned, draft_steps=card.steps["draft"], size_multiple=card.size_multiple)]
+
+    def _remember(self, job: Job, accepted: Accepted) -> None:
+        """Who asks for what was finished a moment ago joins no line: standing there for as long as a hit is written costs more than it
+        tells others."""
+        if job.digest is not None and accepted.kind == "hit":
+            self._popular.add(job.digest)
+        elif job.digest is not None:
+            self._popular.discard(job.digest)
 
     def _count(self, submission: Submission, accepted: Accepted) -> None:
         if accepted.kind == "hit":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
+from cinelet.gateway.recent import Recent
 from cinelet.jobs import Candidate, Job, Store
 from cinelet.scheduling import Cost, Outlook, Policy, Pricer
 from cinelet.video import Plan
@@ -59,7 +59,7 @@ class Quoter:
         self._pricers = pricers
         self._policy = policy
         self._clock = clock
-        self._learnt: OrderedDict[str, None] = OrderedDict()
+        self._learnt = Recent(MAX_LEARNT)
         self._learnt_at = float("-inf")
         self._overheads_s: list[float] = []
         self._num_places = 1
@@ -154,11 +154,9 @@ class Quoter:
             for job in reversed(self._store.register.recent(model, NUM_SAMPLES)):
                 if job.id not in self._learnt:
                     self._learn(job, pricer)
-        while len(self._learnt) > MAX_LEARNT:
-            self._learnt.popitem(last=False)
 
     def _learn(self, job: Job, pricer: Pricer) -> None:
-        self._learnt[job.id] = None
+        self._learnt.add(job.id)
         stages_s = job.report.get("stage_durations_s", {})
         if "denoise_high" not in stages_s:
             return

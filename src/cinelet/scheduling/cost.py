@@ -27,6 +27,7 @@ NUM_SAMPLES = 128
 NUM_OF_A_SHAPE = 9
 """A shape's own last clips predict it better than any formula; their median lets one slow clip pass."""
 MIN_OF_A_SHAPE = 2
+MAX_TOLD = 1024
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class CostModel:
     def __init__(self, samples: Iterable[Sample] = ()) -> None:
         self.samples: deque[Sample] = deque(maxlen=NUM_SAMPLES)
         self._own: defaultdict[Hashable, deque[Sample]] = defaultdict(lambda: deque(maxlen=NUM_OF_A_SHAPE))
-        self._line: tuple[float, float] | None = None
+        self._told: dict[Shape, Cost] = {}
         for sample in samples:
             self.observe(sample)
 
@@ -120,28 +121,30 @@ class CostModel:
         """A clip was made."""
         self.samples.append(sample)
         self._own[sample.shape.key].append(sample)
-        self._line = None
+        self._told.clear()
 
     def predict(self, shape: Shape) -> Cost:
-        """What a clip of `shape` will take."""
+        """What a clip of `shape` will take. Asked for every request, so what was told holds until the next clip was made."""
+        if shape not in self._told:
+            if len(self._told) >= MAX_TOLD:
+                self._told.clear()
+            self._told[shape] = self._predict(shape)
+        return self._told[shape]
+
+    def _predict(self, shape: Shape) -> Cost:
         own = self._own.get(shape.key, ())
         if len(own) >= MIN_OF_A_SHAPE:
             step_s = median(sample.step_s for sample in own)
             decode_s = median(sample.decode_s for sample in own)
         else:
-            fixed, per_flop = self._step_line()
+            fixed, per_flop = self._fit()
             step_s = fixed + per_flop * shape.step_flops
             decode_s = shape.num_pixels * self._median("decode_s", "num_pixels", FIRST_S_A_PIXEL)
         encode_s = median(sample.encode_s for sample in self.samples) if self.samples else 0.0
         return Cost(encode_s, step_s, decode_s, shape.num_steps)
 
-    def _step_line(self) -> tuple[float, float]:
-        """Seconds of a step as fixed + per_flop · FLOPs: least squares of relative errors, no part below zero."""
-        if self._line is None:
-            self._line = self._fit()
-        return self._line
-
     def _fit(self) -> tuple[float, float]:
+        """Seconds of a step as fixed + per_flop · FLOPs: least squares of relative errors, no part below zero."""
         ratio = self._median("step_s", "step_flops", FIRST_S_A_FLOP)
         flops = np.array([sample.shape.step_flops for sample in self._plain])
         seconds = np.array([sample.step_s for sample in self._plain])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left
 from collections.abc import Collection, Hashable
-from contextlib import suppress
 from itertools import accumulate
 from typing import Generic, TypeVar
 
@@ -18,6 +17,8 @@ from cinelet.scheduling.work import Work
 W = TypeVar("W", bound=Work)
 Entry = tuple[Turn, float]
 """Where one stands, and its seconds."""
+Summed = tuple[list[Entry], list[float]]
+"""The line, and the seconds before each of its places and behind the last."""
 FORESEEN = 128
 """A line of at most so many is played forward for a quote, which takes about a millisecond; a longer one is only summed up."""
 
@@ -47,7 +48,7 @@ class Outlook(Generic[W]):
         self._waiting = list(waiting)
         self._ids = {work.id for work in (*waiting, *running)}
         self._told: dict[Hashable, float] = {}
-        self._line = _summed_up(sorted(map(self._entry, waiting)))
+        self._line = _replaced(([], [0.0]), 0, sorted(map(self._entry, waiting)))
 
     def ahead_of(self, work: W, *, is_late: bool = False) -> tuple[int, float]:
         """How many waiting jobs go before `work`, or would once it is late, and their seconds."""
@@ -95,9 +96,9 @@ class Outlook(Generic[W]):
             return
         self._ids = {*self._ids, work.id}
         self._waiting, self._told = [*self._waiting, work], {}
-        entries = list(self._line[0])
-        insort(entries, self._entry(work))
-        self._line = _summed_up(entries)
+        entry = self._entry(work)
+        place = bisect_left(self._line[0], entry)
+        self._line = _replaced(self._line, place, [entry, *self._line[0][place:]])
 
     def remove(self, work: W) -> None:
         """Somebody did not join after all."""
@@ -105,15 +106,16 @@ class Outlook(Generic[W]):
             return
         self._ids = self._ids - {work.id}
         self._waiting, self._told = [other for other in self._waiting if other.id != work.id], {}
-        entries = list(self._line[0])
-        with suppress(ValueError):
-            entries.remove(self._entry(work))
-        self._line = _summed_up(entries)
+        entry = self._entry(work)
+        place = bisect_left(self._line[0], entry)
+        if self._line[0][place : place + 1] == [entry]:
+            self._line = _replaced(self._line, place, self._line[0][place + 1 :])
 
     def _entry(self, work: W) -> Entry:
         return self._policy.turn(work, self.now), work.left_at(self.now)
 
 
-def _summed_up(entries: list[Entry]) -> tuple[list[Entry], list[float]]:
-    """The line, and the seconds before each of its places."""
-    return entries, [0.0, *accumulate(left for _, left in entries)]
+def _replaced(line: Summed, place: int, entries: list[Entry]) -> Summed:
+    """`line` with `entries` from `place` on. Most who come stand near its end, so little is summed up again."""
+    old, before_s = line
+    return old[:place] + entries, before_s[:place] + list(accumulate((left for _, left in entries), initial=before_s[place]))

@@ -112,6 +112,24 @@ def test_one_who_is_there_is_not_added_again_and_one_who_did_not_join_is_gone() 
     assert (outlook.ahead_of(asking), outlook.wait_s(asking)) == ((1, 4.0), 4.0)
 
 
+@given(jobs("w"), jobs("n"), jobs("c"), st.data(), st.sampled_from(["cinelet", "fifo", "edf", "srpt"]))
+def test_a_line_that_was_joined_and_left_is_the_line_of_those_who_stayed(
+    waiting: list[Job], joining: list[Job], asking: list[Job], data: st.DataObject, name: str
+) -> None:
+    policy = policy_named(name)
+    outlook = Outlook(waiting, [], num_places=2, policy=policy, now=100.0)
+    for job in joining:
+        outlook.add(job)
+    leaving = data.draw(st.sets(st.sampled_from([*waiting, *joining])) if waiting or joining else st.just(set()))
+    for job in leaving:
+        outlook.remove(job)
+    fresh = Outlook([job for job in (*waiting, *joining) if job not in leaving], [], num_places=2, policy=policy, now=100.0)
+    for job in asking:
+        num, seconds = fresh.ahead_of(job)
+        assert outlook.ahead_of(job)[0] == num
+        assert abs(outlook.ahead_of(job)[1] - seconds) < 1e-6
+
+
 def test_many_may_ask_while_one_adds() -> None:
     outlook = Outlook([], [], num_places=1, policy=policy_named("fifo"), now=10.0)
     last = Job("z", 2, 1e6, 2e6, 1.0)
