@@ -9,7 +9,8 @@ from itertools import product
 
 import pytest
 
-from training.pocket import captions, lexicon
+from training.pocket import captions, english, lexicon, templates
+from training.pocket.speaker import NOUNS
 from training.pocket.world import LABELS, NATURAL_COLOUR, NATURAL_MOTION, NATURAL_SCENE, SUBJECTS, Scene, random_scene
 
 NATURAL = {"colour": NATURAL_COLOUR, "motion": NATURAL_MOTION, "scene": NATURAL_SCENE}
@@ -67,8 +68,8 @@ def test_silence_is_trained_about_a_quarter_of_the_time(language: str) -> None:
 
 @pytest.mark.parametrize("language", lexicon.LANGUAGES)
 def test_held_out_templates_and_training_templates_do_not_overlap(language: str) -> None:
-    training = captions.all_templates(language, held_out=False)
-    held_out = captions.all_templates(language, held_out=True)
+    training = templates.all_templates(language, held_out=False)
+    held_out = templates.all_templates(language, held_out=True)
     assert not training & held_out
     assert len(held_out) / len(training | held_out) == pytest.approx(0.2, abs=0.06)
 
@@ -79,31 +80,31 @@ def _literals(template: str) -> set[str]:
 
 @pytest.mark.parametrize("language", lexicon.LANGUAGES)
 def test_every_held_out_template_has_words_that_no_training_template_has(language: str) -> None:
-    known = {literal for template in captions.all_templates(language, held_out=False) for literal in _literals(template)}
-    for template in captions.all_templates(language, held_out=True):
+    known = {literal for template in templates.all_templates(language, held_out=False) for literal in _literals(template)}
+    for template in templates.all_templates(language, held_out=True):
         assert _literals(template) - known, template
 
 
 @pytest.mark.parametrize("language", lexicon.LANGUAGES)
 def test_there_are_at_least_twenty_five_training_templates(language: str) -> None:
-    assert len({text for texts in captions.TEMPLATES[language, False].values() for text in texts}) >= 25
+    assert len({text for texts in templates.TEMPLATES[language, False].values() for text in texts}) >= 25
 
 
 @pytest.mark.parametrize(("language", "held_out"), list(product(lexicon.LANGUAGES, (False, True))))
 def test_every_template_has_a_place_for_the_colour(language: str, held_out: bool) -> None:
-    for template in (text for texts in captions.TEMPLATES[language, held_out].values() for text in texts):
+    for template in (text for texts in templates.TEMPLATES[language, held_out].values() for text in texts):
         assert re.search(r"\{(np|nb|natt|col)\}", template), template
 
 
 def test_no_noun_stands_under_two_subjects() -> None:
     for language in lexicon.LANGUAGES:
-        texts = [noun.text for nouns in captions.NOUNS[language].values() for noun in nouns]
+        texts = [noun.text for nouns in NOUNS[language].values() for noun in nouns]
         assert len(texts) == len(set(texts)), sorted(text for text in texts if texts.count(text) > 1)
 
 
 def test_every_implied_label_exists() -> None:
     for language in lexicon.LANGUAGES:
-        for noun in (noun for nouns in captions.NOUNS[language].values() for noun in nouns):
+        for noun in (noun for nouns in NOUNS[language].values() for noun in nouns):
             assert noun.colour is None or noun.colour in LABELS["colour"], noun
             assert noun.motion is None or noun.motion in LABELS["motion"], noun
 
@@ -122,7 +123,7 @@ def test_no_phrase_means_two_labels_of_one_class(table: dict[str, str]) -> None:
 
 
 def test_english_verbs_are_conjugated() -> None:
-    forms = {verb.base: (verb.ing, verb.third) for pools in captions._EN_VERBS.values() for pool in pools for verb in pool}
+    forms = {verb.base: (verb.ing, verb.third) for pools in english.VERBS.values() for pool in pools for verb in pool}
     assert forms["run"] == ("running", "runs")
     assert forms["fly"] == ("flying", "flies")
     assert forms["dance"] == ("dancing", "dances")

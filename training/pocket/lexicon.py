@@ -1,6 +1,6 @@
 """The words of the pocket world, in English and in Chinese: which phrase means which label.
 
-Pure data. It does not know grammar, probabilities or templates (captions.py does), nor pixels (renderer.py).
+Pure data. It does not know grammar, probabilities or templates (english.py, chinese.py and templates.py do), nor pixels (renderer.py).
 
 How to read it. A table maps a label to one comma-separated string, the most ordinary word first. A noun may carry marks:
 
