@@ -23,7 +23,7 @@ from cinelet.errors import (
 from cinelet.gateway.access import Caller
 from cinelet.gateway.archive import Archive, View
 from cinelet.gateway.fields import Parsed
-from cinelet.gateway.quoter import Quote, Quoter, candidate_of, quote
+from cinelet.gateway.quoter import Quote, Quoter, candidate_of
 from cinelet.gateway.recent import Recent
 from cinelet.gateway.reception import Admission, Reception
 from cinelet.gateway.rewriter import Rewriter, Rewriting
@@ -120,70 +120,29 @@ class Desk:
         if asked.deadline_s is not None and asked.deadline_s <= 0:
             raise InvalidValueError("deadline_s", asked.deadline_s, "must lie in the future")
         asked, image = await self._with_image(await self._rewritten(asked), image)
-        now, tier = self._clock(), _tier(caller, asked)
-        name = f"{caller.tenant.id} {idempotency_key or body_digest or ''}"
-        outlook = self.quoter.glance()
-        if outlook is None:
-            outlook = await self.archive.in_thread(self.quoter.look)
-        admission = self._reception.receive(
-            await self._plans(asked),
-            outlook,
-            tier=tier,
-            tenant=caller.tenant.id,
-            name=name,
-            deadline_s=asked.deadline_s,
-            now=now,
-        )
-        request = self._request_row(asked, admission)
-        draft_s = request.get("draft_steps", 0) * admission.cost.step_s
-        work_s = admission.cost.solo_s + draft_s
-        job = Job(
-            id=new_id(self._region, now),
-            tenant=caller.tenant.id,
-            tier=tier,
-            state="available",
-            plan=admission.plan,
-            request=request,
-            digest=self._digest(admission.plan, asked.request, caller.tenant),
-            work_s=work_s,
-            left_s=work_s,
-            created_at=now,
-            available_at=now,
-            deadline_at=None if asked.deadline_s is None else now + asked.deadline_s,
-            due_at=admission.work.due_at,
-            callback_url=asked.callback_url,
-            body_digest=body_digest,
-            remixed_from=remixed_from,
-            reserved_s=0.0 if caller.tenant.quota_s is None else work_s,
-        )
+        now, name = self._clock(), f"{caller.tenant.id} {idempotency_key or body_digest or ''}"
+        admission = await self._admission(caller, asked, name, now)
+        job = self._job(caller, asked, admission, now)
         submission = Submission(
-            job=job,
+            job=replace(job, body_digest=body_digest, remixed_from=remixed_from),
             idempotency_key=idempotency_key,
             is_repeat=is_repeat,
             may_reuse=asked.request.seed is not None,
             max_waiting=caller.tenant.max_waiting,
             refusal=admission.refusal,
         )
-        work = candidate_of(job)
-        if admission.refusal is None and job.digest not in self._popular:
-            self.quoter.expect(work)
-        is_there = False
         try:
-            accepted = await self._submit(submission, image)
-            is_there = accepted.kind == "new"
+            accepted = await self._stand_in_line(submission, image)
         except CineletError as error:
             if error is admission.refusal:
                 self._reception.keep_room(name, admission, now)
                 self._metrics.overload_refusals_total.add(tier=job.tier)
             raise
-        finally:
-            self.quoter.settle(work, is_there=is_there)
         self._count(submission, accepted)
-        self._remember(job, accepted)
         if accepted.kind != "new":
             return await self.archive.view(accepted.job)
-        told = self.quoter.quote(work, self._clock())
-        return View(job=job, num_ahead=told.num_ahead, eta_s=told.eta_s, warnings=asked.warnings)
+        told = self.quoter.quote(candidate_of(job), self._clock())
+        return View(job=accepted.job, num_ahead=told.num_ahead, eta_s=told.eta_s, warnings=asked.warnings)
 
     async def remix(
         self,
@@ -215,13 +174,54 @@ class Desk:
     async def estimate(self, caller: Caller, asked: Parsed) -> tuple[Plan, Quote]:
         """What a request would become and cost; nothing is accepted."""
         asked, _ = await self._with_image(asked, None)
-        plans = await self._plans(asked)
-        outlook = await self.archive.in_thread(self.quoter.fresh)
         now = self._clock()
-        admission = self._reception.receive(
-            plans, outlook, tier=_tier(caller, asked), tenant=caller.tenant.id, name="", deadline_s=asked.deadline_s, now=now
+        admission = await self._admission(caller, asked, "", now)
+        return admission.plan, self.quoter.quote(admission.work, now)
+
+    async def _admission(self, caller: Caller, asked: Parsed, name: str, now: float) -> Admission:
+        """The verdict on a request, by a glance at the line."""
+        outlook = self.quoter.glance()
+        if outlook is None:
+            outlook = await self.archive.in_thread(self.quoter.look)
+        plans, tier = await self._plans(asked), _tier(caller, asked)
+        return self._reception.receive(plans, outlook, tier=tier, tenant=caller.tenant.id, name=name, deadline_s=asked.deadline_s, now=now)
+
+    def _job(self, caller: Caller, asked: Parsed, admission: Admission, now: float) -> Job:
+        """The job as it will be where the request is new work."""
+        request = self._request_row(asked, admission)
+        work_s = admission.cost.solo_s + request.get("draft_steps", 0) * admission.cost.step_s
+        return Job(
+            id=new_id(self._region, now),
+            tenant=caller.tenant.id,
+            tier=admission.work.tier,
+            state="available",
+            plan=admission.plan,
+            request=request,
+            digest=self._digest(admission.plan, asked.request, caller.tenant),
+            work_s=work_s,
+            left_s=work_s,
+            created_at=now,
+            available_at=now,
+            deadline_at=None if asked.deadline_s is None else now + asked.deadline_s,
+            due_at=admission.work.due_at,
+            callback_url=asked.callback_url,
+            reserved_s=0.0 if caller.tenant.quota_s is None else work_s,
         )
-        return admission.plan, quote(admission.work, outlook, now, self.quoter.overhead_s)
+
+    async def _stand_in_line(self, submission: Submission, image: KeptImage | None) -> Accepted:
+        """Submit it; while it is written others stand behind it. Who asks for what was finished a moment ago joins no line: standing there
+        for as long as a hit is written costs more than it tells others."""
+        work, digest = candidate_of(submission.job), submission.job.digest
+        if submission.refusal is None and digest not in self._popular:
+            self.quoter.expect(work)
+        accepted: Accepted | None = None
+        try:
+            accepted = await self._submit(submission, image)
+        finally:
+            self.quoter.settle(work, is_there=accepted is not None and accepted.kind == "new")
+        if digest is not None:
+            self._popular.add(digest) if accepted.kind == "hit" else self._popular.discard(digest)
+        return accepted
 
     async def _rewritten(self, asked: Parsed) -> Parsed:
         """The request with its prompt rewritten, where it asks for that; what the rewriter raises is raised."""
@@ -266,14 +266,6 @@ class Desk:
         if not asked.allow_degrade:
             return [planned]
         return [planned, *ladder(planned, draft_steps=card.steps["draft"], size_multiple=card.size_multiple)]
-
-    def _remember(self, job: Job, accepted: Accepted) -> None:
-        """Who asks for what was finished a moment ago joins no line: standing there for as long as a hit is written costs more than it
-        tells others."""
-        if job.digest is not None and accepted.kind == "hit":
-            self._popular.add(job.digest)
-        elif job.digest is not None:
-            self._popular.discard(job.digest)
 
     def _count(self, submission: Submission, accepted: Accepted) -> None:
         if accepted.kind == "hit":
