@@ -44,10 +44,8 @@ class Deliveries:
 
     def take_ended(self) -> list[tuple[Run, str]]:
         """Those that have ended since, with their job's state, and forget them. What a delivery raised is raised."""
-        ended = [(run, future) for run, future in self._under_way.values() if future.done()]
-        for run, _ in ended:
-            del self._under_way[run.name]
-        return [(run, future.result()) for run, future in ended]
+        ended = [name for name, (_, future) in self._under_way.items() if future.done()]
+        return [(run, future.result()) for run, future in map(self._under_way.pop, ended)]
 
     def close(self) -> None:
         """Wait for all of them."""
