@@ -125,6 +125,15 @@ def test_a_style_and_lighter_ways_are_chosen_shown_and_used_again(open_page: Ope
     expect(page.locator("[name=loras]")).to_have_value("night")
 
 
+def test_what_is_wrong_with_a_field_that_is_not_shown_stands_in_nobodys_way(open_page: OpenPage) -> None:
+    page = open_page()
+    page.evaluate("document.getElementById('advanced').open = true")
+    page.locator("[name=loras]").select_option("night")
+    page.locator("[name=lora_strength]").fill("9")
+    page.locator("[name=loras]").select_option("")
+    expect(make(page, "A panda bouncing in the snow, without a style")).to_be_visible()
+
+
 def test_four_relatives_of_a_seed_are_asked_for_one_by_one(open_page: OpenPage) -> None:
     sent: list[dict[str, Any]] = []
     page = open_page(prepare=lambda page: page.route("**/v1/videos", lambda route: keep_and_refuse(route, sent)))

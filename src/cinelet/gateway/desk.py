@@ -122,9 +122,9 @@ class Desk:
         asked, image = await self._with_image(await self._rewritten(asked), image)
         now, name = self._clock(), f"{caller.tenant.id} {idempotency_key or body_digest or ''}"
         admission = await self._admission(caller, asked, name, now)
-        job = self._job(caller, asked, admission, now)
+        job = self._job(caller, asked, admission, now, body_digest=body_digest, remixed_from=remixed_from)
         submission = Submission(
-            job=replace(job, body_digest=body_digest, remixed_from=remixed_from),
+            job=job,
             idempotency_key=idempotency_key,
             is_repeat=is_repeat,
             may_reuse=asked.request.seed is not None,
@@ -186,7 +186,9 @@ class Desk:
         plans, tier = await self._plans(asked), _tier(caller, asked)
         return self._reception.receive(plans, outlook, tier=tier, tenant=caller.tenant.id, name=name, deadline_s=asked.deadline_s, now=now)
 
-    def _job(self, caller: Caller, asked: Parsed, admission: Admission, now: float) -> Job:
+    def _job(
+        self, caller: Caller, asked: Parsed, admission: Admission, now: float, *, body_digest: str | None, remixed_from: str | None
+    ) -> Job:
         """The job as it will be where the request is new work."""
         request = self._request_row(asked, admission)
         work_s = admission.cost.solo_s + request.get("draft_steps", 0) * admission.cost.step_s
@@ -205,6 +207,8 @@ class Desk:
             deadline_at=None if asked.deadline_s is None else now + asked.deadline_s,
             due_at=admission.work.due_at,
             callback_url=asked.callback_url,
+            body_digest=body_digest,
+            remixed_from=remixed_from,
             reserved_s=0.0 if caller.tenant.quota_s is None else work_s,
         )
 

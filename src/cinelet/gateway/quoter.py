@@ -60,6 +60,7 @@ class Quoter:
         self._policy = policy
         self._clock = clock
         self._learnt = Recent(MAX_LEARNT)
+        self._learning = threading.Lock()
         self._learnt_at = float("-inf")
         self._overheads_s: list[float] = []
         self._num_places = 1
@@ -145,9 +146,15 @@ class Quoter:
         return outlook.ahead_of(work)[0], outlook.wait_s(work) + job.left_s + self.overhead_s
 
     def _learn_if_due(self) -> None:
-        """Learn from the clips that were finished since."""
-        if self._clock() - self._learnt_at < REFRESH_S:
+        """Learn from the clips that were finished since, unless another thread is at it: no clip counts twice."""
+        if self._clock() - self._learnt_at < REFRESH_S or not self._learning.acquire(blocking=False):
             return
+        try:
+            self._learn_all()
+        finally:
+            self._learning.release()
+
+    def _learn_all(self) -> None:
         self._learnt_at = self._clock()
         self._num_places = max(1, len(self._store.roster.present()))
         for model, pricer in self._pricers.items():

@@ -85,9 +85,8 @@ class Adapters:
         if LORA_NAME.fullmatch(name):
             if self._fetch is not None:
                 self._fetch(name)
-            for folder in self._folders:
-                if (folder / name).is_dir():
-                    return read_folder(folder / name, self._digest)
+            if (folder := self._find(name)) is not None:
+                return read_folder(folder, self._digest)
         near = difflib.get_close_matches(name, self.names(), n=3)
         raise NotFoundError(f"loras: {show(name)} is unknown{_hint(near, self.names())}")
 
@@ -95,10 +94,14 @@ class Adapters:
         """The whole ones that lie here and were made for `card`'s model, or of which nobody says; without digests, which take reading."""
         found = []
         for name in self.names():
-            folder = next(folder / name for folder in self._folders if (folder / name).is_dir())
-            with suppress(ModelFilesError):
-                found.append(read_folder(folder, digest_of=lambda _: ""))
+            folder = self._find(name)
+            with suppress(ModelFilesError, OSError):  # whole or not, and perhaps replaced at this moment
+                if folder is not None:
+                    found.append(replace(read_folder(folder, digest_of=lambda _: ""), digest=""))
         return [files for files in found if fits(files, card)]
+
+    def _find(self, name: str) -> Path | None:
+        return next((folder / name for folder in self._folders if (folder / name).is_dir()), None)
 
     def _digest(self, path: Path) -> str:
         stat = path.stat()

@@ -53,8 +53,9 @@ export class Composer {
     if (negative !== "") request.negative_prompt = negative;
     for (const name of CHOICES) if (elements[name].value !== "") request[name] = elements[name].value;
     for (const name of NUMBERS) {
+      if (elements[name].closest("label").hidden) continue;
       if (!elements[name].validity.valid) return null;
-      if (elements[name].value !== "" && !elements[name].closest("label").hidden) request[name] = Number(elements[name].value);
+      if (elements[name].value !== "") request[name] = Number(elements[name].value);
     }
     return request;
   }

@@ -168,3 +168,17 @@ def test_a_plan_with_an_unknown_or_foreign_adapter_is_refused_by_field(folder: P
     (folder / "ink/adapter.json").write_text('{"base": "wan2.2-t2v-a14b"}')
     with pytest.raises(InvalidValueError, match=r"made for wan2\.2-t2v-a14b, not for pocket"):
         pin(planned("ink"), card, Adapters(folder).get)
+
+
+def test_those_that_fit_a_model_are_listed_without_what_is_broken_made_for_another_or_gone_meanwhile(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_weights(folder / "foreign" / "a.safetensors")
+    (folder / "foreign/adapter.json").write_text('{"base": "wan2.2-ti2v-5b"}')
+    (folder / "empty").mkdir()
+    adapters = Adapters(folder)
+    listed = [*adapters.names(), "gone"]
+    monkeypatch.setattr(adapters, "names", lambda: listed)
+    found = adapters.fitting(Catalogue(folder).get("pocket"))
+    assert [files.name for files in found] == ["ink", "night", "pocket-fast"]
+    assert {files.digest for files in found} == {""}, "a digest takes reading the weights"
