@@ -51,10 +51,14 @@ class Allowance:
 
 
 class Limiter:
-    """Counts calls in `shared`, a store of `open_counters`. `clock` gives monotonic seconds and times the rest of a failed store."""
+    """Counts calls in `shared`, a store of `open_counters`, that may take `patience_s` over each.
 
-    def __init__(self, shared: Storage, *, clock: Callable[[], float] = time.monotonic) -> None:
+    `clock` gives monotonic seconds and times the rest of a failed store.
+    """
+
+    def __init__(self, shared: Storage, *, patience_s: float = STORE_TIMEOUT_S, clock: Callable[[], float] = time.monotonic) -> None:
         self._shared = shared
+        self._patience_s = patience_s
         self._local = MemoryStorage()
         self._clock = clock
         self._resting_until = float("-inf")
@@ -71,7 +75,7 @@ class Limiter:
             return None
         if not self.is_degraded:
             try:
-                async with asyncio.timeout(STORE_TIMEOUT_S):
+                async with asyncio.timeout(self._patience_s):
                     return await _spend(self._shared, limit, kind, tenant.id)
             except (StorageError, OSError):  # a timeout is an OSError
                 self._resting_until = self._clock() + STORE_REST_S
