@@ -28,6 +28,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
 
+from training.pocket.arithmetic import autocast
 from training.pocket.encode_clips import load_vae, open_latents, scene_of
 from training.pocket.muon import MuonWithAdamW
 from training.pocket.renderer import render
@@ -233,7 +234,7 @@ def decoded_clips(num: int, latents_folder: Path, vae_path: Path, path: Path) ->
 def _decode_one(vae: AutoencoderKLWan, latents: torch.Tensor, noise: float, rng: torch.Generator) -> NDArray[np.float16]:
     """The view of one clip's latents `[C, T, H, W]`, off by up to `noise` of their spread."""
     share = noise * torch.rand(1, generator=rng) * latents.std((1, 2, 3), keepdim=True)
-    with torch.autocast("cpu", torch.bfloat16):
+    with autocast():
         clip = decode(vae, (latents + share * torch.randn(latents.shape, generator=rng))[None])[0]
     frames = clip.float().clamp(-1, 1).add(1).mul(127.5).round().byte().permute(1, 2, 3, 0).numpy()
     return view(frames).astype(np.float16)
@@ -316,7 +317,7 @@ def main() -> None:
     while step < args.steps:
         views, targets = training_batch(step, args.batch, decoded)
         classifier.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             loss = _loss(classifier(views), targets)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(classifier.parameters(), 2.0)

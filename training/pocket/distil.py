@@ -23,6 +23,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from cinelet.engine.attention import FoldedPromptProcessor, install
+from training.pocket.arithmetic import DTYPE, autocast
 from training.pocket.encode_clips import open_latents
 from training.pocket.run import Average, Run, cosine
 from training.pocket.train_transformer import LONGEST_STEP_S, WARMUP, Captioner, weights
@@ -83,7 +84,7 @@ class Teacher:
         """Guided velocity of latents `x` `[B, C, T, H, W]` at noise levels `sigma` `[B]`."""
         count = len(x)
         nothing, no_bias = self.nothing
-        self.processor.bias_B11L = torch.cat([bias, no_bias.expand(count, -1, -1, -1)]).bfloat16()
+        self.processor.bias_B11L = torch.cat([bias, no_bias.expand(count, -1, -1, -1)]).to(DTYPE)
         both = self.model(
             torch.cat([x, x]), torch.cat([sigma, sigma]) * 1000, torch.cat([embeds, nothing.expand(count, -1, -1)]), return_dict=False
         )[0]
@@ -139,9 +140,9 @@ def main() -> None:
         s = start.view(-1, 1, 1, 1, 1)
         x = (1 - s) * clip + s * torch.randn(clip.shape, generator=generator)
         embeds, bias = captioner(indices, rng)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             goal = teacher.crossing(x, start, end, embeds, bias)
-            processor.bias_B11L = bias.bfloat16()
+            processor.bias_B11L = bias.to(DTYPE)
             velocity = student(x, start * 1000, embeds, return_dict=False)[0]
         error = (velocity.float() - goal).square()
         (weights(clip, s) * error).mean().backward()

@@ -17,6 +17,7 @@ import torch
 from diffusers import AutoencoderKLWan
 from tqdm import tqdm
 
+from training.pocket.arithmetic import autocast
 from training.pocket.renderer import render
 from training.pocket.train_vae import CONFIG, encode, to_tensor
 from training.pocket.world import Scene, random_scene
@@ -56,7 +57,7 @@ def main() -> None:
         file.truncate(done * int(np.prod(LATENT_SHAPE)) * 2)
         for start in tqdm(range(done, args.clips, args.batch), unit="batch"):
             clips = torch.stack([to_tensor(render(scene_of(start + i))) for i in range(args.batch)])
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            with torch.no_grad(), autocast():
                 mean, _ = encode(vae, clips)
             file.write(mean.half().numpy().tobytes())
             file.flush()

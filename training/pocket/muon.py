@@ -14,13 +14,15 @@ from typing import Any
 import torch
 from torch import nn
 
+from training.pocket.arithmetic import DTYPE
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalise(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
     """Roughly the nearest semi-orthogonal matrix: singular values are driven to about 1."""
     a, b, c = COEFFICIENTS
-    x = matrix.bfloat16()
+    x = matrix.to(DTYPE)
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     x = x / (x.norm() + 1e-7)

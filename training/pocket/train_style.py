@@ -28,6 +28,7 @@ from cinelet.engine import Engine, Trajectory, load_model
 from cinelet.engine.attention import install
 from cinelet.models import Adapters, Catalogue, plan
 from cinelet.video import LoraUse, Plan, Video, VideoRequest
+from training.pocket.arithmetic import DTYPE, autocast
 from training.pocket.captions import caption
 from training.pocket.encode_clips import LATENT_SHAPE, load_vae, scene_of
 from training.pocket.renderer import render
@@ -55,7 +56,7 @@ def encode_clips(folder: Path, style: str, count: int, vae_folder: Path) -> np.n
         for start in tqdm(range(0, count, ENCODE_BATCH), unit="batch", desc="encode"):
             indices = range(start, min(count, start + ENCODE_BATCH))
             clips = torch.stack([to_tensor(STYLES[style](render(scene_of(i)))) for i in indices])
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            with torch.no_grad(), autocast():
                 encoded, _ = encode(vae, clips)
             latents[start : indices.stop] = ((encoded.float() - mean) / std).half().numpy()
         np.save(path, latents)
@@ -147,8 +148,8 @@ def main() -> None:
         sigma = SHIFT * u / (1 + (SHIFT - 1) * u)
         s = sigma.view(-1, 1, 1, 1, 1)
         embeds, bias = captioner(indices, rng)
-        with torch.autocast("cpu", torch.bfloat16):
-            processor.bias_B11L = bias.bfloat16()
+        with autocast():
+            processor.bias_B11L = bias.to(DTYPE)
             velocity = model((1 - s) * clip + s * noise, sigma * 1000, embeds, return_dict=False)[0]
         loss = (velocity.float() - (noise - clip)).square().mean()
         loss.backward()

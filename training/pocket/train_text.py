@@ -22,6 +22,7 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
 
+from training.pocket.arithmetic import autocast
 from training.pocket.captions import random_captioned_scene
 from training.pocket.run import Run, learning_rate
 from training.pocket.world import LABELS, Scene
@@ -170,7 +171,7 @@ def main() -> None:
         labels = torch.tensor([scene.label_ids for _, scene in pairs])
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, args.steps, args.lr, warmup=100)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             logits = heads(encoder(ids, mask).last_hidden_state)
         loss = torch.zeros(())
         for i, logits_BLN in enumerate(logits):

@@ -27,6 +27,7 @@ from tqdm import tqdm
 from cinelet.engine.tiny_decoder import TinyConfig, TinyDecoder
 from cinelet.models.card import TINY_VAE
 from cinelet.models.files import write_manifest
+from training.pocket.arithmetic import autocast
 from training.pocket.encode_clips import load_vae, open_latents
 from training.pocket.muon import MuonWithAdamW
 from training.pocket.run import Average, Run, learning_rate
@@ -49,7 +50,7 @@ class Lessons:
         self.latents, self.frames = [], []
         for i in tqdm(indices, unit="clip", desc="teacher"):
             raw_CTHW = torch.from_numpy(np.array(latents[i])).float()
-            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            with torch.no_grad(), autocast():
                 pixels = decode(vae, raw_CTHW[None])[0]
             self.latents.append((raw_CTHW - mean) / std)
             self.frames.append(pixels.float().clamp(-1, 1).add(1).mul(127.5).round().byte())
@@ -142,7 +143,7 @@ def main() -> None:
     sums, since = 0.0, 0
     while step < args.steps:
         inputs, truth, counting = lessons.crops(random.Random(step), args.batch, args.crop)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             output = decoder(inputs)
         loss = reconstruction_loss(torch.lerp(truth, output.float(), counting), truth)
         loss.backward()

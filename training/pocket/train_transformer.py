@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
 from cinelet.engine.attention import FoldedPromptProcessor, fold
+from training.pocket.arithmetic import DTYPE, autocast
 from training.pocket.captions import caption
 from training.pocket.encode_clips import open_latents, scene_of
 from training.pocket.muon import MuonWithAdamW
@@ -158,8 +159,8 @@ def main() -> None:
         sigma = SHIFT * u / (1 + (SHIFT - 1) * u)
         s = sigma.view(-1, 1, 1, 1, 1)
         embeds, bias = captioner(indices, rng)
-        with torch.autocast("cpu", torch.bfloat16):
-            processor.bias_B11L = bias.bfloat16()
+        with autocast():
+            processor.bias_B11L = bias.to(DTYPE)
             velocity = model((1 - s) * clip + s * noise, sigma * 1000, embeds, return_dict=False)[0]
         error = (velocity.float() - (noise - clip)).square()
         loss = (weights(clip, s) * error).mean()

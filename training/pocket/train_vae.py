@@ -20,6 +20,7 @@ from diffusers.models.autoencoders.autoencoder_kl_wan import patchify, unpatchif
 from PIL import Image
 from torch.nn import functional as F
 
+from training.pocket.arithmetic import autocast
 from training.pocket.muon import MuonWithAdamW
 from training.pocket.renderer import render
 from training.pocket.run import Average, Run, learning_rate
@@ -145,7 +146,7 @@ def main() -> None:
     sums, since = 0.0, 0
     while step < args.steps:
         clips = crops(random.Random(step), args.batch, args.crop)
-        with torch.autocast("cpu", torch.bfloat16):
+        with autocast():
             mean, logvar = encode(vae, clips)
             noise = torch.randn(mean.shape)
             output = decode(vae, mean + noise * torch.exp(0.5 * logvar.float()))
