@@ -1,20 +1,10 @@
-"""Sentences to clips for people: in this process, or on a service where a url is given. Behind `cinelet.generate` and the CLI.
-
-    import cinelet
-    cinelet.generate("A red balloon rising at sunset").save("balloon.mp4")
-
-The model stays in memory between calls of one `TextToVideoGenerator`. torch and the codec are loaded with the first work that
-needs them, so that the remote half runs on the base install; that is why some imports stand inside functions.
-"""
+"""Sentences to clips, in this process or on a service. The model stays in memory between calls of one `TextToVideoGenerator`."""
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -23,27 +13,17 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from cinelet.errors import InvalidValueError, RequestError
-from cinelet.models import LORAS, Adapters, Catalogue, ModelCard, pin, plan, require_model
-from cinelet.sdk import (
-    AsyncClient,
-    AsyncRemoteGenerator,
-    Client,
-    Options,
-    RemoteGenerator,
-    RemoteJob,
-    RemoteResult,
-    Wish,
-    make_wish,
-)
+from cinelet.errors import InvalidValueError
+from cinelet.local.engines import engine_spec, open_adapters
+from cinelet.local.extras import engine_extra
+from cinelet.local.result import MediaCodec, Result
+from cinelet.models import Catalogue, ModelCard, pin, plan, require_model
+from cinelet.sdk import Client, Options, RemoteGenerator, RemoteJob, RemoteResult, Wish, make_wish
 from cinelet.settings import Settings, load_settings
 from cinelet.video import Plan, Progress, Video, VideoRequest
 
 if TYPE_CHECKING:
-    import torch
-
     from cinelet.engine import Engine, Trajectory
-    from cinelet.engine.spec import EngineSpec
 
 OnProgress = Callable[[Progress], None]
 
@@ -63,60 +43,6 @@ class Start:
     image: NDArray[np.uint8] | None = None
 
 
-class Result(Mapping[str, Any]):
-    """A finished clip for people: `result["tensor"]`, `["fps"]`, `["seed"]`, `["plan"]`, `["stage_durations_s"]`, `["warnings"]`.
-
-    The tensor is uint8 `[T, H, W, C]`, red, green, blue, and the caller's to keep.
-    """
-
-    def __init__(self, video: Video, warnings: Sequence[str] = ()) -> None:
-        self.video = video
-        self._values = {
-            "tensor": video.frames,
-            "fps": video.fps,
-            "seed": video.plan.seed,
-            "plan": video.plan,
-            "stage_durations_s": video.stage_durations_s,
-            "warnings": list(warnings),
-        }
-
-    def __getitem__(self, key: str) -> Any:
-        """One value by its name."""
-        return self._values[key]
-
-    def __iter__(self) -> Iterator[str]:
-        """The names of the values."""
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        """How many values there are."""
-        return len(self._values)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the clip as MP4, WebM or GIF, by the suffix. An older file is replaced whole."""
-        MediaCodec().encode(self.video.frames, Path(path), self.video.fps, self.video.plan.prompt)
-        return Path(path)
-
-
-class MediaCodec:
-    """The codec of `cinelet.media` for results that came from a service. Raises `RequestError` where it is not installed."""
-
-    def decode(self, content: bytes) -> NDArray[np.uint8]:
-        """The frames of an MP4, uint8 `[T, H, W, C]`."""
-        with engine_extra():
-            from cinelet.media import read_clip  # noqa: PLC0415
-        with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
-            file.write(content)
-            file.flush()
-            return read_clip(file.name)[0]
-
-    def encode(self, frames: NDArray[np.uint8], path: Path, fps: int, title: str) -> None:
-        """Write frames as MP4, WebM or GIF, by the suffix."""
-        with engine_extra():
-            from cinelet.media import write_clip  # noqa: PLC0415
-        write_clip(frames, path, fps, metadata={"title": title})
-
-
 class TextToVideoGenerator:
     """Sentences → clips: in this process, or on the service at `url`.
 
@@ -133,7 +59,7 @@ class TextToVideoGenerator:
         model: str | None = None,
         **settings: Any,
     ) -> None:
-        _check_place(region, url, api_key, settings)
+        check_place(region, url, api_key, settings)
         self._model = model
         self._remote = None if url is None else RemoteGenerator(Client(url, api_key), MediaCodec())
         self._engines: dict[str, Engine] = {}
@@ -164,14 +90,14 @@ class TextToVideoGenerator:
         process only. On a service an interrupted call leaves its job running: `submit` and `resume` survive that.
         """
         if self._remote is None:
-            return self._generate(_wish(text, self._model, options), start, on_progress)
+            return self._generate(wish_of(text, self._model, options), start, on_progress)
         if start is not None:
             raise InvalidValueError("start", start, "clips start at kept state only in process; leave out url or start")
         return self.resume(self.submit(text, **options).id, on_progress=on_progress)
 
     def submit(self, text: str, *, idempotency_key: str | None = None, **options: Unpack[Options]) -> RemoteJob:
         """Hand the clip in at the service and return at once; the job is accepted for good. Keep its `id` for `resume`."""
-        return self._at_service("submit").submit(_wish(text, self._model, options), idempotency_key)
+        return self._at_service("submit").submit(wish_of(text, self._model, options), idempotency_key)
 
     def resume(self, job_id: str, *, on_progress: OnProgress | None = None, timeout_s: float | None = None) -> RemoteResult:
         """The clip of a job that was submitted to the service, in this process or an earlier one.
@@ -281,71 +207,7 @@ def _begin(engine: Engine, plan: Plan, start: Start) -> Trajectory:
     return engine.branch(engine.resume(start.trajectory), plan)
 
 
-class AsyncTextToVideoGenerator:
-    """`TextToVideoGenerator` with `await`. Without `url` the clips are made one after the other in a thread of this process."""
-
-    def __init__(
-        self,
-        region: str | None = "auto",
-        url: str | None = None,
-        api_key: str | None = None,
-        *,
-        model: str | None = None,
-        **settings: Any,
-    ) -> None:
-        _check_place(region, url, api_key, settings)
-        self._model = model
-        self._remote = None if url is None else AsyncRemoteGenerator(AsyncClient(url, api_key), MediaCodec())
-        self._local = TextToVideoGenerator(model=model, **settings) if url is None else None
-        self._turn = asyncio.Lock()
-
-    async def __aenter__(self) -> Self:
-        """The generator itself."""
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close the connections to a service."""
-        await self.close()
-
-    async def close(self) -> None:
-        """As `TextToVideoGenerator.close`."""
-        if self._remote is not None:
-            await self._remote.client.close()
-
-    async def generate(self, text: str, *, on_progress: OnProgress | None = None, **options: Unpack[Options]) -> Result | RemoteResult:
-        """As `TextToVideoGenerator.generate`; `on_progress` is a plain function, called from the working thread in process."""
-        if self._local is not None:
-            async with self._turn:
-                return await asyncio.to_thread(self._local.generate, text, on_progress=on_progress, **options)
-        job = await self.submit(text, **options)
-        return await self.resume(job.id, on_progress=on_progress)
-
-    async def submit(self, text: str, *, idempotency_key: str | None = None, **options: Unpack[Options]) -> RemoteJob:
-        """As `TextToVideoGenerator.submit`."""
-        return await self._at_service("submit").submit(_wish(text, self._model, options), idempotency_key)
-
-    async def resume(self, job_id: str, *, on_progress: OnProgress | None = None, timeout_s: float | None = None) -> RemoteResult:
-        """As `TextToVideoGenerator.resume`."""
-        return await self._at_service("resume").resume(job_id, on_progress, timeout_s)
-
-    def _at_service(self, verb: str) -> AsyncRemoteGenerator:
-        if self._remote is None:
-            raise InvalidValueError("url", "", f"{verb} needs a service; name its address")
-        return self._remote
-
-
-@contextmanager
-def engine_extra() -> Iterator[None]:
-    """Say how to install what is missing. Raises `RequestError` for a package that is not there."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] == "cinelet":
-            raise
-        raise RequestError(f"{error.name}: is not installed; pip install 'cinelet[engine]'") from error
-
-
-def _check_place(region: str | None, url: str | None, api_key: str | None, settings: Mapping[str, Any]) -> None:
+def check_place(region: str | None, url: str | None, api_key: str | None, settings: Mapping[str, Any]) -> None:
     """What cannot be meant: regions before there are any, a key without a service, this process's settings for a service."""
     if region not in (None, "auto"):
         raise InvalidValueError("region", region, "must be auto; a service has one region")
@@ -355,7 +217,7 @@ def _check_place(region: str | None, url: str | None, api_key: str | None, setti
         raise InvalidValueError(next(iter(settings)), "", "is a setting of this process; a service has its own")
 
 
-def _wish(text: str, model: str | None, options: Options) -> Wish:
+def wish_of(text: str, model: str | None, options: Options) -> Wish:
     """What was asked, of the generator's model where the call names none."""
     said: Options = {"model": model, **options}
     return make_wish(text, **said)
@@ -378,58 +240,3 @@ def _size_named(resolution: str, card: ModelCard) -> tuple[tuple[int, int] | Non
         raise InvalidValueError("resolution", resolution, f"must be a name such as 480p; {card.name} has {', '.join(card.resolutions)}")
     width, height = card.default_size
     return None, [f"resolution: {card.name} does not draw {resolution}; it drew {width}x{height}"]
-
-
-def open_adapters(settings: Settings) -> Adapters:
-    """The LoRA adapters of a setting: in a folder, or in a bucket of which a folder keeps what was used."""
-    where = settings.loras
-    if where is None or "://" not in where:
-        return Adapters(settings.models_dir / LORAS if where is None else Path(where))
-    from cinelet.storage import open_shelf  # noqa: PLC0415 - needs the server extra
-
-    cache = settings.models_dir / f"{LORAS}-cache"
-    return Adapters(cache, fetch=open_shelf(where, cache).fetch)
-
-
-def engine_spec(card: ModelCard, settings: Settings) -> EngineSpec:
-    """The engine of a model as the settings want it."""
-    from cinelet.engine.acceleration import Acceleration  # noqa: PLC0415
-    from cinelet.engine.spec import EngineSpec  # noqa: PLC0415
-
-    device = device_named(settings.device)
-    return EngineSpec(
-        folder=card.folder,
-        device=str(device),
-        dtype=str(dtype_named(settings.dtype, device)).removeprefix("torch."),
-        weights=settings.weights,
-        text_weights=settings.text_weights,
-        num_threads=settings.num_threads,
-        adapters=card.adapters,
-        loras=open_adapters(settings).folder,
-        expert_devices=tuple(settings.expert_devices),
-        options={
-            "memory_limit_bytes": settings.memory_limit_bytes,
-            "decode_beside": settings.decode_beside,
-            "acceleration": Acceleration(attention=settings.attention, compile=settings.compile),
-        },
-    )
-
-
-def device_named(name: str) -> torch.device:
-    """The device of a setting; `auto` takes CUDA where there is one. Raises `InvalidValueError`."""
-    import torch  # noqa: PLC0415
-
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InvalidValueError("device", name, "this machine has no CUDA device; use cpu or auto")
-    return torch.device(name)
-
-
-def dtype_named(name: str, device: torch.device) -> torch.dtype:
-    """The precision of a setting; `auto` takes float32 on a CPU, bfloat16 on a GPU."""
-    import torch  # noqa: PLC0415
-
-    if name == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]
