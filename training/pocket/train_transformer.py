@@ -13,11 +13,13 @@ import json
 import math
 import random
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from diffusers import WanTransformer3DModel
+from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
@@ -29,6 +31,7 @@ from training.pocket.encode_clips import open_latents, scene_of
 from training.pocket.muon import MuonWithAdamW
 from training.pocket.run import Average, Run, cosine
 from training.pocket.train_text import tokenise
+from training.pocket.world import LABELS
 
 CONFIG = {
     "patch_size": [1, 2, 2],
@@ -90,6 +93,25 @@ def weights(clip: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
     return 1 + (MOVING_WEIGHT - 1) * (1 - sigma) * moves[:, None, None]
 
 
+def parse_lean(text: str) -> dict[str, float]:
+    """`spinning=4,bird=2` as numbers by label name. Raises `ArgumentTypeError`."""
+    names, lean = {name for allowed in LABELS.values() for name in allowed}, {}
+    for part in filter(None, text.split(",")):
+        name, _, times = part.partition("=")
+        if name not in names or not times.replace(".", "", 1).isdigit():
+            raise argparse.ArgumentTypeError(f"{part!r} is no label name and a number, such as spinning=4")
+        lean[name] = float(times)
+    return lean
+
+
+def shares(count: int, lean: Mapping[str, float]) -> NDArray[np.float64]:
+    """How likely each of `count` clips is looked at, `[N]`: by the product of what `lean` says of its labels, 1 where it is silent."""
+    scenes = [scene_of(i) for i in range(count)]
+    weight = np.array([math.prod(lean.get(getattr(scene, label), 1.0) for label in LABELS) for scene in scenes])
+    likely: NDArray[np.float64] = weight / weight.sum()
+    return likely
+
+
 class Captioner:
     """Scenes → prompt embeddings through the frozen text encoder; `empty_share` of the prompts are empty."""
 
@@ -121,6 +143,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=44, help="training time over all starts; the learning rate falls with it")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lr", type=float, default=4e-3)
+    parser.add_argument("--average", type=float, default=0.9985, help="how much of the averaged weights stays at each step")
+    parser.add_argument("--lean", type=parse_lean, default={}, help="clips to look at more often, `spinning=4,bird=2`; default: all alike")
     parser.add_argument("--init", type=Path, help="start from this checkpoint's transformer folder and not from random weights")
     parser.add_argument("--text", type=Path, default=Path("runs/pocket/text"))
     parser.add_argument("--latents", type=Path, default=Path("runs/pocket/latents"))
@@ -136,7 +160,7 @@ def main() -> None:
     model, processor = make_transformer()
     if args.init:
         model.load_state_dict(WanTransformer3DModel.from_pretrained(args.init, torch_dtype=torch.float32).state_dict())
-    average = Average(model, 0.9985)
+    average = Average(model, args.average)
     optimizer = MuonWithAdamW(model, EDGES, lr=args.lr, weight_decay=0.01)
     print(f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {len(latents)} clips")
     step, spent_s = 0, 0.0
@@ -145,6 +169,7 @@ def main() -> None:
         average.module.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
         step, spent_s = state["step"], state["spent_s"]
+    likely = shares(len(latents), args.lean)
     total, since, began = 0.0, 0, time.monotonic()
     last, budget_s = time.monotonic(), 60 * args.minutes
     while spent_s < budget_s:
@@ -152,13 +177,14 @@ def main() -> None:
         generator = torch.Generator().manual_seed(step)
         if step % 500 == 0:
             latents = open_latents(args.latents)
-        indices = sorted(rng.sample(range(len(latents)), args.batch))
+            likely = shares(len(latents), args.lean)
+        indices = np.random.default_rng(step).choice(len(latents), args.batch, replace=False, p=likely)
         clip = (torch.from_numpy(latents[indices]).float() - mean) / std
         noise = torch.randn(clip.shape, generator=generator)
         u = torch.sigmoid(torch.randn(args.batch, generator=generator))
         sigma = SHIFT * u / (1 + (SHIFT - 1) * u)
         s = sigma.view(-1, 1, 1, 1, 1)
-        embeds, bias = captioner(indices, rng)
+        embeds, bias = captioner(indices.tolist(), rng)
         with autocast():
             processor.bias_B11L = bias.to(DTYPE)
             velocity = model((1 - s) * clip + s * noise, sigma * 1000, embeds, return_dict=False)[0]
