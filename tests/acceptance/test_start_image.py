@@ -124,6 +124,28 @@ def test_a_remix_and_a_retry_begin_with_the_same_picture(service: Service, http:
         assert content(http, again) == content(http, original)
 
 
+def test_the_picture_can_be_fetched_and_sent_again(http: httpx2.Client) -> None:
+    video = made(http, json={"prompt": "a gull", **SIZE, "input_reference": {"image_url": data_url(drawn())}})
+    assert video["has_start_image"] is True
+    answer = http.get(f"/v1/videos/{video['id']}/content", params={"variant": "start_image"})
+    assert answer.headers["content-type"] == "image/png"
+    assert Image.open(BytesIO(answer.content)).size == (48, 32)
+    again = made(http, json={"prompt": "a gull", **SIZE, "input_reference": {"image_url": data_url(answer.content)}})
+    assert again["cached"] is True, "what was prepared once stays as it is"
+    assert content(http, again, "start_image") == answer.content
+
+    link = http.post(f"/v1/videos/{video['id']}/link", params={"variant": "start_image"}).json()["url"]
+    assert http.get(link).headers["content-type"] == "image/png"
+
+    plain = made(http, json={"prompt": "a gull", **SIZE})
+    assert plain["has_start_image"] is False
+    refused = http.get(f"/v1/videos/{plain['id']}/content", params={"variant": "start_image"})
+    assert refused.status_code == 404
+    assert refused.json()["error"]["message"] == f"video: {plain['id']} has no start_image"
+    http.delete(f"/v1/videos/{video['id']}").raise_for_status()
+    assert http.get(f"/v1/videos/{video['id']}/content", params={"variant": "start_image"}).status_code == 404
+
+
 def test_the_picture_goes_with_the_job(service: Service, http: httpx2.Client) -> None:
     video = made(http, json={"prompt": "a lamp", **SIZE, "input_reference": {"image_url": data_url(drawn())}})
     kept = list((Path(service.settings["blobs"]) / video["id"]).rglob("start.png"))

@@ -17,9 +17,9 @@ from cinelet.errors import GoneError, InvalidValueError, NotReadyError, TimedOut
 from cinelet.gateway.access import Caller
 from cinelet.gateway.quoter import Quoter
 from cinelet.gateway.wakeups import Wakeups
-from cinelet.jobs import Event, Job, Store
+from cinelet.jobs import START_IMAGE, Event, Job, Store
 from cinelet.jobs.register import Load, Page
-from cinelet.storage import Artifact, BlobStore
+from cinelet.storage import Artifact, BlobStore, blob_key
 from cinelet.telemetry import Metrics
 
 T = TypeVar("T")
@@ -27,8 +27,8 @@ T = TypeVar("T")
 NUM_THREADS = 16
 LOOK_AGAIN_S = 2.0
 """A wake-up may be lost; nobody waits longer than this for what has already happened."""
-VARIANTS = ("video", "thumbnail", "spritesheet", "preview", "draft")
-PREVIEW_TYPE = "image/webp"
+VARIANTS = ("video", "thumbnail", "spritesheet", "preview", "draft", "start_image")
+PREVIEW_TYPE, START_IMAGE_TYPE = "image/webp", "image/png"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +166,8 @@ class Archive:
             return await self._preview(job)
         if variant == "draft" and job.draft is not None:
             return _content(video_id, Artifact.from_json(job.draft))
+        if variant == "start_image" and job.purged_at is None:
+            return await self._start_image(job)
         if job.is_final and job.result is None:
             raise NotReadyError(f"video: {video_id} has no {variant}: it was not made")
         if job.purged_at is not None or (job.expires_at is not None and job.expires_at < self._clock()):
@@ -185,6 +187,15 @@ class Archive:
             raise NotReadyError(f"video: {job.id} has no preview yet")
         return Content(
             key=key, content_type=PREVIEW_TYPE, size_bytes=info.size_bytes, etag=f"step-{job.preview_step}", filename=f"{job.id}.webp"
+        )
+
+    async def _start_image(self, job: Job) -> Content:
+        key = "" if job.plan.image is None else blob_key(job.id, job.plan.image, START_IMAGE)
+        info = await self.in_thread(lambda: self.blobs.find(key)) if key else None
+        if info is None:
+            raise NotReadyError(f"video: {job.id} has no start_image")
+        return Content(
+            key=key, content_type=START_IMAGE_TYPE, size_bytes=info.size_bytes, etag=job.plan.image or "", filename=f"{job.id}.png"
         )
 
     async def _own(self, caller: Caller, ids: set[str]) -> dict[str, View]:

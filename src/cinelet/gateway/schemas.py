@@ -61,6 +61,7 @@ class VideoObject(BaseModel):
     original_prompt: str | None
     rewriter: str | None
     has_draft: bool
+    has_start_image: bool
     stage: str | None
     warnings: list[str]
 
@@ -168,9 +169,9 @@ ENDPOINT_FIELDS: dict[str, Any] = {
     "event_types": {"type": "array", "minItems": 1, "items": {"enum": list(TOLD_BY_WEBHOOK)}},
     "name": {"type": "string", "maxLength": 200},
 }
-CLIP, PICTURE, STREAM, TEXT = "video/mp4", "image/webp", "text/event-stream", "text/plain"
+CLIP, PICTURE, START, STREAM, TEXT = "video/mp4", "image/webp", "image/png", "text/event-stream", "text/plain"
 PARTIAL: dict[int | str, dict[str, Any]] = {
-    206: {"description": "The range that was asked for", "content": {CLIP: {}, PICTURE: {}}},
+    206: {"description": "The range that was asked for", "content": {CLIP: {}, PICTURE: {}, START: {}}},
     302: {"description": "Where the file lies"},
     304: {"description": "The client has this file"},
     416: {"description": "Not one range within the file", "model": ErrorBody},

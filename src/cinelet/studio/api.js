@@ -3,6 +3,7 @@
 // The key lives in this tab only and is sent as a header, so what <img> and <video> show must be fetched here when there is one.
 
 import { keepInTab } from "./keep.js";
+import { readAsUrl } from "./request.js";
 
 const LONG_SEED = /("(?:variation_)?seed":\s*)(\d{16,})/g;
 const QUOTED_SEED = /("(?:variation_)?seed":)"(\d+)"/g;
@@ -70,12 +71,17 @@ export class Api {
     return readJson(await this.send("DELETE", `videos/${id}`, { keepalive: true }));
   }
 
-  /** The address of a video's bytes: `variant` video, thumbnail or preview (then `step` tells the previews apart). */
+  /** The address of a video's bytes: `variant` video, thumbnail, start_image or preview (then `step` tells the previews apart). */
   contentUrl(id, variant, step = null) {
     const url = new URL(`videos/${id}/content`, this.base);
     url.searchParams.set("variant", variant);
     if (step !== null) url.searchParams.set("step", step);
     return url.href;
+  }
+
+  /** The picture that a video began with, as a `data:` url. */
+  async startPicture(id) {
+    return readAsUrl(await (await this.send("GET", this.contentUrl(id, "start_image"))).blob());
   }
 
   /** An address that <img> and <video> can open, and `release()` for when nothing shows it any more. Raises `ApiError`. */

@@ -24,12 +24,14 @@ export class Composer {
   #idea = Math.floor(Math.random() * IDEAS[language].length);
   #seed;
   #options;
+  #picture;
   #onSubmit;
 
   /** `onSubmit(requests)` sends them and raises `ApiError`; `onChange()` hears that an estimate may have changed. */
-  constructor({ seed, options, onSubmit, onChange }) {
+  constructor({ seed, options, picture, onSubmit, onChange }) {
     this.#seed = seed;
     this.#options = options;
+    this.#picture = picture;
     this.#onSubmit = onSubmit;
     this.#form.addEventListener("submit", (event) => (event.preventDefault(), this.#submit()));
     this.#form.addEventListener("keydown", (event) => this.#hearKey(event));
@@ -45,7 +47,7 @@ export class Composer {
     this.#show();
   }
 
-  /** The request as the form stands. A prompt that is still empty and a seed that cannot be read are left for `submit` to refuse. */
+  /** The request as the form stands, but for the picture, which costs nothing. A prompt that is still empty and a seed that cannot be read are left for `submit` to refuse. */
   describe() {
     const { elements } = this.#form;
     const request = { prompt: this.#prompt.value.trim() || "…", preset: elements.preset.value, seed: readSeed(elements.seed.value) ?? 0 };
@@ -63,6 +65,7 @@ export class Composer {
   /** Fill the form with the request of an earlier clip, its seed locked. */
   use(request) {
     const { elements } = this.#form;
+    this.#picture.use(request.input_reference?.image_url ?? null);
     this.#prompt.value = request.prompt;
     elements.negative_prompt.value = request.negative_prompt ?? "";
     elements.amount.value = "one";
@@ -80,7 +83,7 @@ export class Composer {
     this.#clearErrors();
     const request = this.#read();
     if (request === null) return;
-    const requests = AMOUNTS[this.#form.elements.amount.value](request);
+    const requests = AMOUNTS[this.#form.elements.amount.value]({ ...request, ...this.#picture.fields });
     this.#button.setAttribute("aria-busy", "true");
     try {
       await this.#onSubmit(requests);

@@ -45,6 +45,7 @@ export class Details {
     parts.facts.textContent = factsOf(video);
     parts.remixPrompt.value = video.prompt;
     this.#showParameters();
+    this.#showStart();
     this.#showSnippets();
     this.#showMark();
     this.#listen();
@@ -129,6 +130,19 @@ export class Details {
     copy.addEventListener("click", () => this.#copy(writeJson(requestOf(video), 2)));
     this.#parts.warnings.after(copy);
     this.#parts.warnings.append(...(video.warnings ?? []).map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+  }
+
+  /** The picture that the clip began with, to look at and to keep. */
+  async #showStart() {
+    const video = this.#video;
+    const { startFigure: figure, startLink: link, start } = this.#parts;
+    if (!video.has_start_image) return;
+    try {
+      start.src = link.href = await this.#api.startPicture(video.id);
+      figure.hidden = false;
+    } catch {
+      // It went with the job's other files; the player says so.
+    }
   }
 
   #showSnippets() {

@@ -8,10 +8,13 @@ const NAMES = { full: "Full", half: "Half precision", tiny: "Tiny, the quickest"
 
 export class ModelOptions {
   #form;
+  #picture;
   #cards = [];
 
-  constructor(form) {
+  /** `picture` is shown for models that take one. */
+  constructor(form, picture) {
     this.#form = form;
+    this.#picture = picture;
     form.elements.model.addEventListener("change", () => this.#showModel());
     form.elements.loras.addEventListener("change", () => this.#showStyle());
     document.getElementById("model-field").hidden = true;
@@ -57,6 +60,7 @@ export class ModelOptions {
     this.#fill("step_cache", (card.step_caches ?? []).map(named), card.step_caches?.[0]);
     this.#fill("loras", [[t("None"), ""], ...(card.loras ?? []).map(({ name, title }) => [title || name, name])], "");
     for (const name of NUMBERS) elements[name].placeholder = card[name] ?? t("Automatic");
+    this.#picture.offer((card.supported_frame_images ?? []).includes("first_frame"));
     this.presetChanged();
     this.#showStyle();
   }

@@ -56,3 +56,13 @@ export function readSeed(text) {
   const trimmed = text.trim();
   return /^\d{1,19}$/.test(trimmed) && BigInt(trimmed) <= MAX_SEED ? seedAfter(trimmed, 0) : null;
 }
+
+/** A file or blob as a `data:` url. */
+export function readAsUrl(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.addEventListener("load", () => resolve(reader.result));
+    reader.addEventListener("error", () => reject(reader.error));
+    reader.readAsDataURL(file);
+  });
+}

@@ -13,6 +13,7 @@ import { Notifier } from "./notifier.js";
 import { Queue } from "./queue.js";
 import { relativesOf, requestOf } from "./request.js";
 import { SeedField } from "./seed_field.js";
+import { StartPicture } from "./start_picture.js";
 import { Toasts } from "./toasts.js";
 import { isActive, isCancelled, isFinal, Videos } from "./videos.js";
 import { language, refusalText, t, translate } from "./words.js";
@@ -41,15 +42,16 @@ const queue = new Queue(api, { cancel, retry, edit: (video) => reuse(video), dis
 const gallery = new Gallery(api, favourites, { onOpen: (id) => details.open(videos.get(id)) });
 const details = new Details(api, favourites, toasts, {
   reuse,
-  vary: (video) => send(relativesOf(requestOf(video), nextVariation(video))),
+  vary: async (video) => send(relativesOf(await wholeRequestOf(video), nextVariation(video))),
   remix: async (video, prompt) => welcome([await api.remix(video.id, prompt)]),
   delete: remove,
   mark: (video) => (favourites.toggle(video.id), gallery.markChanged(video.id)),
   closed: (id) => gallery.focus(id),
 });
 
-const options = new ModelOptions(byId("composer"));
-const composer = new Composer({ seed: new SeedField(toasts), options, onSubmit: send, onChange: () => estimates.refreshSoon() });
+const picture = new StartPicture();
+const options = new ModelOptions(byId("composer"), picture);
+const composer = new Composer({ seed: new SeedField(toasts), options, picture, onSubmit: send, onChange: () => estimates.refreshSoon() });
 const estimates = new Estimates(api, () => composer.describe());
 const connection = new Connection(api, videos, { onPreview: (video) => queue.preview(video), onState: showState, onPage: showPage });
 
@@ -130,10 +132,21 @@ async function retry(video) {
   }
 }
 
-function reuse(video) {
-  composer.use(requestOf(video));
+async function reuse(video) {
+  try {
+    composer.use(await wholeRequestOf(video));
+    toasts.show(t("The settings are in the form."));
+  } catch (error) {
+    composer.use(requestOf(video));
+    toasts.show(t("The settings are in the form, but the picture is gone: {why}", { why: refusalText(error) }));
+  }
   scrollTo(byId("composer"));
-  toasts.show(t("The settings are in the form."));
+}
+
+/** The request that makes `video` again, the picture that it began with included. Raises `ApiError` where that is gone. */
+async function wholeRequestOf(video) {
+  const request = requestOf(video);
+  return video.has_start_image ? { ...request, input_reference: { image_url: await api.startPicture(video.id) } } : request;
 }
 
 /** Take a clip off the page at once, and off the server when the time to undo is over. */

@@ -14,21 +14,21 @@ from cinelet.errors import InvalidValueError, NotFoundError
 from cinelet.gateway.archive import Content
 from cinelet.gateway.door import Door, door_of
 from cinelet.gateway.problems import problem
-from cinelet.gateway.schemas import CLIP, ERRORS, PARTIAL, PICTURE, sends
+from cinelet.gateway.schemas import CLIP, ERRORS, PARTIAL, PICTURE, START, sends
 from cinelet.storage import parse_key
 
 router = APIRouter(prefix="/v1", tags=["content"], responses=ERRORS)
 
-FILE = sends(CLIP, PICTURE) | PARTIAL
+FILE = sends(CLIP, PICTURE, START) | PARTIAL
 LINK_LIFETIME_S = 900
 RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
-TYPES = {".mp4": CLIP, ".webp": PICTURE}
+TYPES = {".mp4": CLIP, ".webp": PICTURE, ".png": START}
 
 
 @router.get("/videos/{video_id}/content", response_class=Response, responses=FILE)
 @router.head("/videos/{video_id}/content", include_in_schema=False)
 async def get_content(request: Request, video_id: str, variant: Annotated[str, Query(max_length=16)] = "video") -> Response:
-    """The clip, its thumbnail, its spritesheet, or a preview while it is made. Stores that speak HTTP are redirected to."""
+    """The clip, its thumbnail, its spritesheet, the picture it began with, a preview. Stores that speak HTTP are redirected to."""
     door = door_of(request)
     caller = await door.let_read(request)
     content = await door.archive.content(caller, video_id, "video" if variant in {"", "0"} else variant)
