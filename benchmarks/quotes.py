@@ -1,0 +1,100 @@
+"""What a quote can know: the wait that is quoted at an arrival against the wait that comes, with prices that are exact.
+
+    python -m benchmarks.quotes
+
+The classes and tiers of `benchmarks.calibration`, simulated on one device and on eight under bursts (load 0.5) and a steady load of
+0.6. A quote plays the line forward as in the service; `with_allowance` counts in those who will overtake (`OVERTAKEN`). What is off is
+only who comes later and goes first. Writes results/quotes.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.calibration import CLASSES, DISPERSION, LOAD, PARK_S, SHARES, TIERS, clip
+from benchmarks.record import write
+from cinelet.capacity import Arrival
+from cinelet.capacity.arrivals import bursty, poisson
+from cinelet.capacity.fleet import Fleet
+from cinelet.capacity.load.summary import ETA_BAND
+from cinelet.capacity.sim_job import EPSILON_S, SimJob
+from cinelet.capacity.simulator import Simulator
+from cinelet.capacity.workload import Workload
+from cinelet.gateway.quoter import OVERTAKEN
+from cinelet.scheduling import Outlook, policy_named
+
+WORK_S = dict(zip(CLASSES, (0.45, 2.2, 5.6), strict=True))
+DEVICES = (1, 8)
+SEEDS = range(12)
+NUM_REQUESTS = 120
+"""About so many a trace and device."""
+
+
+def trace(name: str, num_devices: int, seed: int) -> list[Arrival]:
+    rng = np.random.default_rng(seed)
+    rate = num_devices * LOAD[name] / sum(SHARES[kind] * WORK_S[kind] for kind in CLASSES)
+    duration_s = NUM_REQUESTS * num_devices / rate
+    instants = poisson(rate, duration_s, rng) if name == "steady" else bursty(rate, duration_s, rng, dispersion=DISPERSION)
+    kinds = rng.choice(list(SHARES), len(instants), p=list(SHARES.values()))
+    tiers = rng.choice(len(TIERS), len(instants), p=list(TIERS.values()))
+    return [clip(str(kind), float(at), list(TIERS)[i], WORK_S[str(kind)]) for at, kind, i in zip(instants, kinds, tiers, strict=True)]
+
+
+def waits(arrivals: list[Arrival], num_devices: int) -> Iterator[tuple[str, float, float, float]]:
+    """Tier, work, wait as quoted and latency as it came, of each arrival."""
+    policy = policy_named("cinelet")
+    jobs = list(Workload(arrivals=arrivals).jobs())
+    simulator = Simulator(policy, Fleet(num_devices=num_devices, park_s=PARK_S), iter(jobs))
+    quoted_s, is_open = np.zeros(len(jobs)), dict[int, SimJob]()
+    number = 0
+    while simulator.has_more:
+        simulator.tick()
+        while number < len(jobs) and jobs[number].arrived_at <= simulator.now:
+            is_open[number] = newcomer = jobs[number]
+            running = [job for device in simulator.devices for job in device.runs]
+            if newcomer not in running:
+                is_open = {i: job for i, job in is_open.items() if job.left_at(simulator.now) > EPSILON_S}
+                waiting = [job for job in is_open.values() if job not in running]
+                outlook = Outlook(waiting, running, num_places=num_devices, policy=policy, now=simulator.now)
+                quoted_s[number] = outlook.wait_s(newcomer)
+            number += 1
+    tally = simulator.tally
+    latency_s = dict(zip(tally.column("number").tolist(), tally.column("latency_s").tolist(), strict=True))
+    return ((arrival.tier, jobs[i].solo_s, float(quoted_s[i]), latency_s[i]) for i, arrival in enumerate(arrivals))
+
+
+def figures(errors: NDArray[np.float64]) -> dict[str, float]:
+    """As of the quotes in calibration.json; `short` and `long` are those outside of the band."""
+    off = np.abs(errors)
+    return {
+        "median_error": round(float(np.median(off)), 4),
+        "share_within_35_percent": round(float((off <= ETA_BAND).mean()), 4),
+        "short": round(float((errors < -ETA_BAND).mean()), 4),
+        "long": round(float((errors > ETA_BAND).mean()), 4),
+    }
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0]).parse_args()
+    result: dict[str, Any] = {}
+    for num_devices in DEVICES:
+        for name in LOAD:
+            rows = [row for seed in SEEDS for row in waits(trace(name, num_devices, seed), num_devices)]
+            tiers = np.array([OVERTAKEN[tier] for tier, *_ in rows])
+            work_s, quoted_s, latency_s = np.array([row[1:] for row in rows]).T
+            result[f"{name}, {num_devices} devices"] = {
+                "num": len(rows),
+                "by_the_line": figures((work_s + quoted_s - latency_s) / latency_s),
+                "with_allowance": figures((work_s + tiers * quoted_s - latency_s) / latency_s),
+            }
+            print(name, num_devices, result[f"{name}, {num_devices} devices"])
+    print(write("quotes", result))
+
+
+if __name__ == "__main__":
+    main()

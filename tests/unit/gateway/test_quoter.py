@@ -1,0 +1,43 @@
+"""What one is told of the wait."""
+
+from __future__ import annotations
+
+import pytest
+
+from cinelet.gateway.quoter import OVERTAKEN, quote
+from cinelet.jobs import Candidate, Tier
+from cinelet.scheduling import RANKS, Outlook, policy_named
+
+NOW = 1000.0
+
+
+def candidate(job_id: str, tier: Tier, left_s: float) -> Candidate:
+    return Candidate(
+        id=job_id,
+        tenant="acme",
+        tier=tier,
+        state="available",
+        created_at=NOW,
+        due_at=NOW + 100,
+        work_s=left_s,
+        left_s=left_s,
+        attempt=0,
+        shape="160x96x17",
+    )
+
+
+@pytest.mark.parametrize("tier", list(RANKS))
+def test_a_wait_is_quoted_longer_for_those_who_are_overtaken_and_the_work_is_not(tier: Tier) -> None:
+    line = Outlook([candidate("first", tier, 10.0)], [], num_places=1, policy=policy_named("fifo"), now=NOW)
+    told = quote(candidate("second", tier, 4.0), line, NOW + 2, overhead_s=0.5)
+    assert told.wait_s == pytest.approx(10.0 * OVERTAKEN[tier] - 2)
+    assert told.eta_s == pytest.approx(told.wait_s + 4.5)
+
+
+def test_nobody_who_starts_at_once_is_told_to_wait() -> None:
+    idle: Outlook[Candidate] = Outlook([], [], num_places=1, policy=policy_named("cinelet"), now=NOW)
+    assert quote(candidate("only", "free", 4.0), idle, NOW, overhead_s=0.0).eta_s == pytest.approx(4.0)
+
+
+def test_the_best_tier_is_overtaken_least() -> None:
+    assert 1.0 == OVERTAKEN["vip"] < OVERTAKEN["standard"] < OVERTAKEN["free"]
