@@ -3,8 +3,8 @@
     python -m benchmarks.quotes
 
 The classes and tiers of `benchmarks.calibration`, simulated on one device and on eight under bursts (load 0.5) and a steady load of
-0.6. A quote plays the line forward as in the service; `with_allowance` counts in those who will overtake (`OVERTAKEN`). What is off is
-only who comes later and goes first. Writes results/quotes.json.
+0.6. A quote plays the line forward as in the service; `with_allowance` counts in those who will overtake. What is off is only who
+comes later and goes first. Writes results/quotes.json.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from cinelet.capacity.load.summary import ETA_BAND
 from cinelet.capacity.sim_job import EPSILON_S, SimJob
 from cinelet.capacity.simulator import Simulator
 from cinelet.capacity.workload import Workload
-from cinelet.gateway.quoter import OVERTAKEN
 from cinelet.scheduling import Outlook, policy_named
 
 WORK_S = dict(zip(CLASSES, (0.45, 2.2, 5.6), strict=True))
@@ -45,12 +44,12 @@ def trace(name: str, num_devices: int, seed: int) -> list[Arrival]:
     return [clip(str(kind), float(at), list(TIERS)[i], WORK_S[str(kind)]) for at, kind, i in zip(instants, kinds, tiers, strict=True)]
 
 
-def waits(arrivals: list[Arrival], num_devices: int) -> Iterator[tuple[str, float, float, float]]:
-    """Tier, work, wait as quoted and latency as it came, of each arrival."""
+def waits(arrivals: list[Arrival], num_devices: int) -> Iterator[tuple[float, ...]]:
+    """Work, wait by the line, wait as quoted and latency as it came, of each arrival."""
     policy = policy_named("cinelet")
     jobs = list(Workload(arrivals=arrivals).jobs())
     simulator = Simulator(policy, Fleet(num_devices=num_devices, park_s=PARK_S), iter(jobs))
-    quoted_s, is_open = np.zeros(len(jobs)), dict[int, SimJob]()
+    quoted_s, is_open = np.zeros((len(jobs), 2)), dict[int, SimJob]()
     number = 0
     while simulator.has_more:
         simulator.tick()
@@ -61,11 +60,11 @@ def waits(arrivals: list[Arrival], num_devices: int) -> Iterator[tuple[str, floa
                 is_open = {i: job for i, job in is_open.items() if job.left_at(simulator.now) > EPSILON_S}
                 waiting = [job for job in is_open.values() if job not in running]
                 outlook = Outlook(waiting, running, num_places=num_devices, policy=policy, now=simulator.now)
-                quoted_s[number] = outlook.wait_s(newcomer)
+                quoted_s[number] = outlook.wait_s(newcomer), outlook.expected_wait_s(newcomer)
             number += 1
     tally = simulator.tally
     latency_s = dict(zip(tally.column("number").tolist(), tally.column("latency_s").tolist(), strict=True))
-    return ((arrival.tier, jobs[i].solo_s, float(quoted_s[i]), latency_s[i]) for i, arrival in enumerate(arrivals))
+    return ((job.solo_s, *quoted_s[i], latency_s[i]) for i, job in enumerate(jobs))
 
 
 def figures(errors: NDArray[np.float64]) -> dict[str, float]:
@@ -85,12 +84,11 @@ def main() -> None:
     for num_devices in DEVICES:
         for name in LOAD:
             rows = [row for seed in SEEDS for row in waits(trace(name, num_devices, seed), num_devices)]
-            tiers = np.array([OVERTAKEN[tier] for tier, *_ in rows])
-            work_s, quoted_s, latency_s = np.array([row[1:] for row in rows]).T
+            work_s, by_line_s, quoted_s, latency_s = np.array(rows).T
             result[f"{name}, {num_devices} devices"] = {
                 "num": len(rows),
-                "by_the_line": figures((work_s + quoted_s - latency_s) / latency_s),
-                "with_allowance": figures((work_s + tiers * quoted_s - latency_s) / latency_s),
+                "by_the_line": figures((work_s + by_line_s - latency_s) / latency_s),
+                "with_allowance": figures((work_s + quoted_s - latency_s) / latency_s),
             }
             print(name, num_devices, result[f"{name}, {num_devices} devices"])
     print(write("quotes", result))

@@ -20,24 +20,19 @@ from cinelet.gateway.form import Upload
 from cinelet.gateway.frame_size import settle_size, size_field
 from cinelet.gateway.given import Given
 from cinelet.gateway.loras import read_loras
+from cinelet.gateway.request_schema import FIELDS, MAX_DEADLINE_S, MAX_METADATA_KEYS, MAX_PROMPT_CHARS, MAX_URL_CHARS, MAX_USER_CHARS
 from cinelet.gateway.rewriter import Rewriting
-from cinelet.gateway.vocabulary import ALIASES, FIELDS, FOREIGN_MODELS, NO_EFFECT, PRESETS, QUALITIES, REFUSED, SERVICE_OWNED
+from cinelet.gateway.vocabulary import ALIASES, FOREIGN_MODELS, NO_EFFECT, PRESETS, QUALITIES, REFUSED, SERVICE_OWNED
 from cinelet.jobs.job import TIERS, Tier
 from cinelet.models import ModelCard, plan
 from cinelet.video import MAX_FPS, SAMPLERS, STEP_CACHES, VAE_TIERS, Preset, VideoRequest, check_integer
 
-MAX_PROMPT_CHARS = 4000
-"""At the door; the text encoder reads 512 tokens, which no language writes with more."""
-MAX_USER_CHARS = 512
-MAX_URL_CHARS = 2048
-MAX_METADATA_KEYS, MAX_METADATA_KEY_CHARS, MAX_METADATA_VALUE_CHARS = 16, 64, 512
+MAX_METADATA_KEY_CHARS, MAX_METADATA_VALUE_CHARS = 64, 512
 """The bounds of metadata in OpenAI's other APIs."""
-MAX_DEADLINE_S = 7 * 86_400.0
-"""Beyond a week a deadline bounds nothing."""
 MAX_WARNINGS = 20
 MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 """What may be looked up as a model's name. A path never is."""
-KNOWN = FIELDS | NO_EFFECT.keys() | REFUSED.keys() | SERVICE_OWNED
+KNOWN = FIELDS.keys() | NO_EFFECT.keys() | REFUSED.keys() | SERVICE_OWNED
 
 FindCard = Callable[[str | None], ModelCard]
 

@@ -20,8 +20,6 @@ REFRESH_S = 2.0
 GLANCE_S = 0.5
 """How old the line may be for an answer; who finds it older asks anew, for all."""
 MAX_LISTED = 512
-OVERTAKEN: Mapping[str, float] = {"vip": 1.0, "standard": 1.1, "free": 1.3}
-"""How much longer than the line says a tier's clips wait, because better placed ones come later and go first (decision 11)."""
 FIRST_OVERHEAD_S = 0.2
 """Encoding the file, storing it, noticing: what is not the device's, before any was measured."""
 AFTER_DEVICE = ("video_encode", "upload")
@@ -46,13 +44,8 @@ class Quote:
 
 def quote(work: Candidate, outlook: Outlook[Candidate], now: float, overhead_s: float) -> Quote:
     """What one is told who stands in this line, or would, at `now` (unix seconds)."""
-    wait_s = max(0.0, expected_wait_s(work, outlook) - (now - outlook.now))
+    wait_s = max(0.0, outlook.expected_wait_s(work) - (now - outlook.now))
     return Quote(work_s=work.left_s, wait_s=wait_s, overhead_s=overhead_s, num_ahead=outlook.ahead_of(work)[0])
-
-
-def expected_wait_s(work: Candidate, outlook: Outlook[Candidate]) -> float:
-    """From the moment of the outlook until it starts, with those counted in who will overtake it."""
-    return OVERTAKEN[work.tier] * outlook.wait_s(work)
 
 
 class Quoter:
@@ -150,7 +143,7 @@ class Quoter:
         if job.state == "running":
             return 0, job.left_s + self.overhead_s
         outlook, work = self.fresh(), candidate_of(job)
-        return outlook.ahead_of(work)[0], expected_wait_s(work, outlook) + job.left_s + self.overhead_s
+        return outlook.ahead_of(work)[0], outlook.expected_wait_s(work) + job.left_s + self.overhead_s
 
     def _learn_if_due(self) -> None:
         """Learn from the clips that were finished since, unless another thread is at it: no clip counts twice."""

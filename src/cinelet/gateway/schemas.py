@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from cinelet.gateway.request_schema import FIELDS
 from cinelet.jobs.outbox import TOLD_BY_WEBHOOK
 
 
@@ -131,38 +132,6 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorBody} for status in (400, 401, 403, 404, 409, 410, 413, 415, 422, 429, 500, 503, 504)
 }
 
-FIELDS: dict[str, Any] = {
-    "prompt": {"type": "string", "minLength": 1, "maxLength": 4000},
-    "model": {"type": "string", "maxLength": 128},
-    "seconds": {"anyOf": [{"type": "string"}, {"type": "number"}]},
-    "size": {"type": "string", "pattern": "^[0-9]+[x*][0-9]+$"},
-    "negative_prompt": {"type": "string"},
-    "preset": {"enum": ["draft", "standard", "final"]},
-    "num_inference_steps": {"type": "integer", "minimum": 1, "maximum": 1000},
-    "guidance_scale": {"type": "number", "minimum": 0, "maximum": 50},
-    "num_frames": {"type": "integer", "minimum": 1},
-    "fps": {"type": "integer", "minimum": 1, "maximum": 120},
-    "seed": {"type": "integer", "minimum": -1},
-    "callback_url": {"type": "string", "format": "uri"},
-    "deadline_s": {"type": "number", "exclusiveMinimum": 0},
-    "allow_degrade": {"type": "boolean"},
-    "draft_first": {"type": "boolean"},
-    "tier": {"enum": ["free", "standard", "vip"]},
-    "loras": {
-        "type": "array",
-        "maxItems": 8,
-        "items": {
-            "type": "object",
-            "required": ["name"],
-            "properties": {"name": {"type": "string"}, "scale": {"type": "number", "minimum": -4, "maximum": 4}},
-        },
-    },
-    "vae": {"enum": ["full", "half", "tiny"]},
-    "step_cache": {"enum": ["off", "mild", "strong"]},
-    "rewrite_prompt": {"type": "boolean"},
-}
-
-
 VIDEO_ID: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}]}
 ENDPOINT_FIELDS: dict[str, Any] = {
     "url": {"type": "string", "format": "uri", "maxLength": 2048},
@@ -180,7 +149,7 @@ PARTIAL: dict[int | str, dict[str, Any]] = {
 
 
 def body_schema(fields: Mapping[str, Any] = FIELDS, required: Sequence[str] = ("prompt",), *, is_form_too: bool = True) -> dict[str, Any]:
-    """The request body in its encodings; other fields are named in docs/reference/http.md. Without a required field it may be left out."""
+    """The request body in its encodings; `docs/reference/http.md` tells them for people. Without a required field it may be left out."""
     schema: dict[str, Any] = {"type": "object", "properties": dict(fields)}
     if required:
         schema["required"] = list(required)

@@ -33,17 +33,6 @@ ALIASES = {
 }
 """Another name → our name. Two names of one field may both come if they agree."""
 
-FIELDS = frozenset(
-    {
-        "prompt", "negative_prompt", "model", "preset", "quality", "size", "width", "height", "resolution", "aspect_ratio",
-        "seconds", "num_frames", "fps", "num_inference_steps", "guidance_scale", "guidance_scale_2", "flow_shift", "sampler",
-        "seed", "variation_seed", "variation_strength", "n", "callback_url", "deadline_s", "allow_degrade", "draft_first",
-        "tier", "user", "metadata", "input_reference", "loras", "lora_strength", "vae", "step_cache",
-        "rewrite_prompt",
-    }
-)  # fmt: skip
-"""Our own names: everything that `parse_fields` reads."""
-
 PRESETS: dict[str, Preset] = {"draft": "draft", "standard": "standard", "final": "final", "quality": "final"}
 QUALITIES: dict[str, Preset | None] = {**PRESETS, "default": None, "auto": None, "lossless": None, "high": None}
 """`quality` names a preset, or how exact kernels must be (`lossless`, `high`): ours are always exact, so both are kept."""
@@ -80,7 +69,7 @@ NO_EFFECT = {
 
 NO_SOUND = "clips have no sound"
 NO_PATHS = "paths of the server are never taken from a request"
-NO_VIDEO_INPUT = "clips are made from text alone"
+NO_VIDEO_INPUT = "no video is taken; a picture is, as input_reference, where the model begins with one"
 
 REFUSED = {
     "generate_sound": NO_SOUND,

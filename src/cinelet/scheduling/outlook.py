@@ -12,13 +12,15 @@ from cinelet.scheduling.foresight import play_forward
 from cinelet.scheduling.ledger import Ledger
 from cinelet.scheduling.line import Turn
 from cinelet.scheduling.policy import Policy
-from cinelet.scheduling.work import Work
+from cinelet.scheduling.work import RANKS, Work
 
 W = TypeVar("W", bound=Work)
 Entry = tuple[Turn, float]
 """Where one stands, and its seconds."""
 Summed = tuple[list[Entry], list[float]]
 """The line, and the seconds before each of its places and behind the last."""
+OVERTAKEN = {RANKS["vip"]: 1.0, RANKS["standard"]: 1.1, RANKS["free"]: 1.3}
+"""How many times as long as the line says a tier waits, by rank: better placed ones come later and go first (decision 11)."""
 FORESEEN = 128
 """A line of at most so many is played forward for a quote, which takes about a millisecond; a longer one is only summed up."""
 
@@ -68,6 +70,12 @@ class Outlook(Generic[W]):
         if key not in told:
             told[key] = self._play(work)
         return told[key]
+
+    def expected_wait_s(self, work: W) -> float:
+        """The same with those counted in who will come and go first. Who can be in time is not told a later time than its deadline."""
+        wait_s = self.wait_s(work)
+        slack_s = work.due_at - self.now - work.left_at(self.now)
+        return max(wait_s, min(OVERTAKEN[work.rank] * wait_s, slack_s))
 
     def _play(self, work: W) -> float:
         """One that waits already keeps its place among equals."""

@@ -15,7 +15,8 @@ from cinelet.errors import CineletError, InvalidValueError, ModelNotFoundError, 
 from cinelet.gateway.body import Body
 from cinelet.gateway.fields import MAX_PROMPT_CHARS, MAX_WARNINGS, Parsed, parse_fields
 from cinelet.gateway.form import Upload
-from cinelet.gateway.vocabulary import ALIASES, FIELDS, NO_EFFECT, REFUSED, SERVICE_OWNED
+from cinelet.gateway.request_schema import FIELDS
+from cinelet.gateway.vocabulary import ALIASES, NO_EFFECT, REFUSED, SERVICE_OWNED
 from cinelet.models import Catalogue, ModelCard
 from cinelet.video import LoraUse, VideoRequest
 from tests.unit.gateway.posted import MULTIPART, URLENCODED, multipart, read, recorded
@@ -264,11 +265,11 @@ def test_what_changes_nothing_is_taken_with_a_warning_even_in_strict_mode(name: 
 def test_the_tables_speak_of_different_fields() -> None:
     tables = [set(ALIASES), set(FIELDS), set(NO_EFFECT), set(REFUSED), set(SERVICE_OWNED)]
     assert sum(map(len, tables)) == len(set().union(*tables))
-    assert set(ALIASES.values()) <= FIELDS
+    assert set(ALIASES.values()) <= FIELDS.keys()
 
 
 def test_every_field_of_ours_is_read() -> None:
-    for name in FIELDS - {"size"}:
+    for name in FIELDS.keys() - {"size"}:
         refused(**{name: [{"no": "field"}, {"takes": "this"}]})
 
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from cinelet.gateway.quoter import OVERTAKEN, quote
+from cinelet.gateway.quoter import quote
 from cinelet.jobs import Candidate, Tier
 from cinelet.scheduling import RANKS, Outlook, policy_named
+from cinelet.scheduling.outlook import OVERTAKEN
 
 NOW = 1000.0
 
 
-def candidate(job_id: str, tier: Tier, left_s: float) -> Candidate:
+def candidate(job_id: str, tier: Tier, left_s: float, due_s: float = 100.0) -> Candidate:
     return Candidate(
         id=job_id,
         tenant="acme",
         tier=tier,
         state="available",
         created_at=NOW,
-        due_at=NOW + 100,
+        due_at=NOW + due_s,
         work_s=left_s,
         left_s=left_s,
         attempt=0,
@@ -30,7 +31,7 @@ def candidate(job_id: str, tier: Tier, left_s: float) -> Candidate:
 def test_a_wait_is_quoted_longer_for_those_who_are_overtaken_and_the_work_is_not(tier: Tier) -> None:
     line = Outlook([candidate("first", tier, 10.0)], [], num_places=1, policy=policy_named("fifo"), now=NOW)
     told = quote(candidate("second", tier, 4.0), line, NOW + 2, overhead_s=0.5)
-    assert told.wait_s == pytest.approx(10.0 * OVERTAKEN[tier] - 2)
+    assert told.wait_s == pytest.approx(10.0 * OVERTAKEN[RANKS[tier]] - 2)
     assert told.eta_s == pytest.approx(told.wait_s + 4.5)
 
 
@@ -39,5 +40,11 @@ def test_nobody_who_starts_at_once_is_told_to_wait() -> None:
     assert quote(candidate("only", "free", 4.0), idle, NOW, overhead_s=0.0).eta_s == pytest.approx(4.0)
 
 
+@pytest.mark.parametrize(("due_s", "wait_s"), [(100.0, 13.0), (15.0, 11.0), (14.0, 10.0), (13.0, 10.0)])
+def test_who_can_be_in_time_is_not_told_a_later_time(due_s: float, wait_s: float) -> None:
+    line = Outlook([candidate("first", "free", 10.0)], [], num_places=1, policy=policy_named("fifo"), now=NOW)
+    assert quote(candidate("second", "free", 4.0, due_s), line, NOW, overhead_s=0.0).wait_s == pytest.approx(wait_s)
+
+
 def test_the_best_tier_is_overtaken_least() -> None:
-    assert 1.0 == OVERTAKEN["vip"] < OVERTAKEN["standard"] < OVERTAKEN["free"]
+    assert OVERTAKEN[RANKS["vip"]] == 1.0 < OVERTAKEN[RANKS["standard"]] < OVERTAKEN[RANKS["free"]]

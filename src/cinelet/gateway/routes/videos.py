@@ -11,15 +11,14 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from cinelet.errors import InvalidValueError, RequestError
-from cinelet.gateway import schemas
 from cinelet.gateway.access import Caller
 from cinelet.gateway.answer import failure, video
 from cinelet.gateway.archive import View
 from cinelet.gateway.body import Body, read_body
 from cinelet.gateway.door import Door, answer, digest_of, door_of, idempotency_key, is_repeat, is_strict
 from cinelet.gateway.fields import Parsed, parse_fields
+from cinelet.gateway.request_schema import FIELDS
 from cinelet.gateway.schemas import CLIP, ERRORS, VIDEO_ID, VideoDeleted, VideoList, VideoObject, body_schema, sends
-from cinelet.gateway.vocabulary import FIELDS
 from cinelet.jobs.register import MAX_PAGE
 
 router = APIRouter(prefix="/v1", tags=["videos"], responses=ERRORS)
@@ -109,9 +108,7 @@ async def create_video_and_wait(request: Request) -> Response:
     return StreamingResponse(pieces, media_type=content.content_type, headers=headers)
 
 
-@router.post(
-    "/videos/edits", response_model=VideoObject, openapi_extra=body_schema(schemas.FIELDS | {"video": VIDEO_ID}, ("prompt", "video"))
-)
+@router.post("/videos/edits", response_model=VideoObject, openapi_extra=body_schema(FIELDS | {"video": VIDEO_ID}, ("prompt", "video")))
 async def edit_video(request: Request) -> Response:
     """A video of this service with another prompt, by its id."""
     door = door_of(request)
@@ -192,7 +189,7 @@ async def _parse(door: Door, request: Request, body: Body) -> Parsed:
 async def _remix(door: Door, caller: Caller, request: Request, body: Body, video_id: str) -> View:
     asked = parse_fields(body, door.desk.card, is_strict=is_strict(request), route_fields=("video",))
     await door.check_callback(asked.callback_url)
-    kept = sorted(set(body.fields) & FIELDS - TAKEN_BY_REMIX)
+    kept = sorted(set(body.fields) & FIELDS.keys() - TAKEN_BY_REMIX)
     asked = replace(asked, warnings=[*asked.warnings, *(f"{name}: was ignored; a remix keeps the original's" for name in kept)])
     digest = digest_of(body, f"remix {video_id}")
     marks = {"body_digest": digest, "idempotency_key": idempotency_key(request)}
