@@ -22,7 +22,7 @@ typecheck: $(VENV)/.ready
 	$(BIN)/mypy
 
 unit: $(VENV)/.ready
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 $(VENV)/.ready: pyproject.toml constraints.txt $(wildcard tests/conformance/clients/pins/*)
 	$(PYTHON) -m venv $(VENV)

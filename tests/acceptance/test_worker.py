@@ -102,15 +102,16 @@ def test_a_client_that_leaves_changes_nothing(tmp_path: Path, client: httpx2.Cli
 
 
 def test_a_clip_survives_the_death_of_its_engine(tmp_path: Path, client: httpx2.Client) -> None:
-    with running_service(tmp_path, engine="real", checkpoint_every_s=0.2) as service:
-        job_id = submit(client, service, num_inference_steps=40, seed=1)
-        wait_for(client, service, job_id, lambda video: video["current_step"] >= 5)
+    with running_service(tmp_path, engine="real", checkpoint_every_s=0.05) as service:
+        small = {"size": "96x64", "num_frames": 9, "num_inference_steps": 100, "seed": 1}
+        job_id = submit(client, service, **small)
+        wait_for(client, service, job_id, lambda video: video["current_step"] >= 20)
         os.kill(engine_of(service.pid), signal.SIGKILL)
         video = wait_for(client, service, job_id, is_final)
         assert (video["status"], video["attempt"]) == ("completed", 2)
         assert claims(service, job_id)[1]["checkpoint_step"] > 0
         clip = client.get(video["url"]).content
-        undisturbed = submit(client, service, num_inference_steps=40, seed=1, guidance_scale=2.0000001)
+        undisturbed = submit(client, service, **small, guidance_scale=2.0000001)
         video = wait_for(client, service, undisturbed, is_final)
         assert len(client.get(video["url"]).content) == pytest.approx(len(clip), rel=0.05)
 
