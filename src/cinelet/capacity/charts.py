@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cinelet.errors import RequestError
+from cinelet.extras import extra
 
 BLUE, ORANGE, GREEN, RED, PURPLE, GREY = "#33658a", "#e08e45", "#4f9d69", "#b8433f", "#7b5ea7", "#8a939b"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED, GREY)
@@ -157,11 +157,9 @@ def check_charts() -> None:
 
 
 def _matplotlib() -> tuple[Any, Any]:
-    try:
+    with extra("lab"):
         from matplotlib import rc_context  # noqa: PLC0415 - most commands draw nothing
         from matplotlib.figure import Figure  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise RequestError("report: plots need matplotlib; pip install 'cinelet[lab]'") from error
     return Figure, rc_context
 
 

@@ -12,7 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColu
 from rich.progress import Progress as Bar
 
 from cinelet.errors import InvalidValueError
-from cinelet.local import TextToVideoGenerator, engine_extra
+from cinelet.extras import extra
+from cinelet.local import TextToVideoGenerator
 from cinelet.models import Catalogue, plan
 from cinelet.settings import load_settings
 from cinelet.video import PRESETS, Plan, VideoRequest
@@ -39,7 +40,7 @@ def export(name: Name, to: To, shape: Shape = None, prompt: Prompts = None, *, i
         )
         for preset in PRESETS
     }
-    with engine_extra():
+    with extra("engine"):
         from cinelet.edge.exporter import export_model, stages  # noqa: PLC0415 - loads torch
     engine = TextToVideoGenerator(model=card.name, device="cpu", dtype="float32").engine(card.name)
     steps = stages(engine.model, int8=int8)

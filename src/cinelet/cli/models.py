@@ -13,6 +13,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 
 from cinelet.errors import InvalidValueError, ModelFilesError
+from cinelet.extras import extra
 from cinelet.models import Catalogue, ModelCard, check_model
 from cinelet.models.card import FOLDER, PACKAGE
 from cinelet.models.files import read_manifest, remedy
@@ -117,12 +118,11 @@ def pull(name: PullName, *, as_json: AsJson = False, quiet: Quiet = False) -> No
 
 def _pull(card: ModelCard, catalogue: Catalogue, *, is_quiet: bool) -> list[Any]:
     from cinelet.cli.pull_bar import PullBar  # noqa: PLC0415 - what follows is for this command alone
-    from cinelet.local import engine_extra  # noqa: PLC0415
     from cinelet.models.hub import Hub  # noqa: PLC0415
     from cinelet.models.parcel import parcels  # noqa: PLC0415
     from cinelet.models.puller import Puller  # noqa: PLC0415
 
-    with engine_extra():
+    with extra("engine"):
         hub = Hub()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Bar(*columns, console=Console(stderr=True), disable=is_quiet) as bar:

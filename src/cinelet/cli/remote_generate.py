@@ -12,7 +12,8 @@ from cinelet.cli.connection import detachable, service_errors
 from cinelet.cli.news_bar import NewsBar
 from cinelet.draft import check_place
 from cinelet.errors import InvalidValueError
-from cinelet.local import MediaCodec, engine_extra
+from cinelet.extras import extra
+from cinelet.local import MediaCodec
 from cinelet.sdk import Client, RemoteJob, RemoteResult, Wish
 from cinelet.sdk.job import PLAN_FIELDS
 from cinelet.video import VideoRequest
@@ -60,7 +61,7 @@ def check_files(paths: Sequence[Path], *, sheet: bool) -> None:
     """Raise before anything is submitted what writing would raise afterwards: a wrong suffix, no room, no codec."""
     for path in paths:
         if sheet or path.suffix.lower() != ".mp4":
-            with engine_extra():
+            with extra("engine"):
                 from cinelet.media import check_output  # noqa: PLC0415 - loads the codec, which an MP4 does not need
             check_output(path)
         else:

@@ -21,7 +21,6 @@ import numpy as np
 import torch
 
 from cinelet.draft import explain
-from cinelet.edge.extra import edge_extra
 from cinelet.edge.graphs import DecoderGraph, TransformerGraph
 from cinelet.edge.int8 import quantise
 from cinelet.edge.manifest import TEXT_TOKENS, Graph, Manifest
@@ -30,6 +29,7 @@ from cinelet.edge.tracer import trace_walk
 from cinelet.engine import Engine, WanModel
 from cinelet.engine.attention import install
 from cinelet.errors import InvalidValueError, RequestError, UnavailableError
+from cinelet.extras import extra
 from cinelet.video import Plan
 
 OPSET = 20
@@ -57,7 +57,7 @@ def export_model(
     `prompts` are encoded and kept too. Raises `InvalidValueError` where the folder is taken, `RequestError` for a model that cannot
     be exported or a missing package, `UnavailableError` where there is no room.
     """
-    with edge_extra():
+    with extra("edge"):
         for package in ("onnx", "onnxruntime", "onnxscript"):
             importlib.import_module(package)  # to find out before the work
     model = engine.model

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cinelet.edge.extra import edge_extra
+from cinelet.extras import extra
 
 BLOCK = 32
 """Weights that share a scale. Blocks of 128 make the file 5 % smaller and cost 3 dB."""
@@ -23,7 +23,7 @@ INT8_ACTIVATIONS = 4
 
 def quantise(source: Path, target: Path, *, is_large: bool) -> None:
     """Write `target`, `source` with small matrices. `is_large` puts weights into a file beside it. Holds the whole model in memory."""
-    with edge_extra(), _untouched_logging():
+    with extra("edge"), _untouched_logging():
         from onnxruntime.quantization.matmul_nbits_quantizer import (  # type: ignore[import-untyped]  # noqa: PLC0415
             DefaultWeightOnlyQuantConfig,
             MatMulNBitsQuantizer,

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cinelet.edge.extra import edge_extra
 from cinelet.edge.manifest import TEXT_TOKENS, Graph, Manifest, load_manifest
 from cinelet.errors import InvalidValueError, ModelFilesError
+from cinelet.extras import extra
 
 Array = NDArray[np.float32]
 
@@ -146,7 +146,7 @@ def _read(path: Path) -> Array:
 
 
 def _load(folder: Path, graph: Graph, num_threads: int, providers: Sequence[str]) -> Any:
-    with edge_extra():
+    with extra("edge"):
         import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = num_threads

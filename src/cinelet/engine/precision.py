@@ -12,7 +12,8 @@ from typing import Any, Literal, get_args
 import torch
 from torch import nn
 
-from cinelet.errors import InternalError, InvalidValueError, RequestError
+from cinelet.errors import InternalError, InvalidValueError
+from cinelet.extras import extra
 
 Weights = Literal["auto", "float32", "bfloat16", "float16", "int8", "fp8"]
 """`auto` is the type that the model computes in."""
@@ -147,10 +148,8 @@ def _configs(weights: str) -> tuple[Any, Any]:
 
 
 def _torchao() -> Any:
-    try:
+    with extra("precision"):
         import torchao.quantization  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra, and seconds to load
-    except ModuleNotFoundError as error:
-        raise RequestError("torchao: is not installed; pip install 'cinelet[precision]'") from error
     return torchao.quantization
 
 

@@ -9,7 +9,6 @@ some imports stand inside functions.
 
 from cinelet.local.async_generator import AsyncTextToVideoGenerator
 from cinelet.local.engines import device_named, engine_spec, open_adapters
-from cinelet.local.extras import engine_extra
 from cinelet.local.generator import Start, TextToVideoGenerator, generate
 from cinelet.local.result import MediaCodec, Result
 
@@ -20,7 +19,6 @@ __all__ = [
     "Start",
     "TextToVideoGenerator",
     "device_named",
-    "engine_extra",
     "engine_spec",
     "generate",
     "open_adapters",

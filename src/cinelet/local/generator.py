@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinelet.errors import InvalidValueError
+from cinelet.extras import extra
 from cinelet.local.engines import engine_spec, open_adapters
-from cinelet.local.extras import engine_extra
 from cinelet.local.result import MediaCodec, Result
 from cinelet.models import Catalogue, ModelCard, pin, plan, require_model
 from cinelet.sdk import Client, Options, RemoteGenerator, RemoteJob, RemoteResult, Wish, make_wish
@@ -142,7 +142,7 @@ class TextToVideoGenerator:
 
         Raises `InvalidValueError` for a model that takes none and for what is no picture.
         """
-        with engine_extra():
+        with extra("engine"):
             from cinelet.media import StartImage  # noqa: PLC0415
         card = self.catalogue.get(plan.model)
         if not card.takes_image:
@@ -175,7 +175,7 @@ class TextToVideoGenerator:
     def engine(self, model: str) -> Engine:
         """The resident engine of a model; loaded at the first call, its files checked before."""
         if model not in self._engines:
-            with engine_extra():
+            with extra("engine"):
                 from cinelet.engine.spec import open_engine  # noqa: PLC0415
             card = self.catalogue.get(model)
             require_model(card)

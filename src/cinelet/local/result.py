@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cinelet.local.extras import engine_extra
+from cinelet.extras import extra
 from cinelet.video import Video
 
 
@@ -54,7 +54,7 @@ class MediaCodec:
 
     def decode(self, content: bytes) -> NDArray[np.uint8]:
         """The frames of an MP4, uint8 `[T, H, W, C]`."""
-        with engine_extra():
+        with extra("engine"):
             from cinelet.media import read_clip  # noqa: PLC0415
         with tempfile.NamedTemporaryFile(suffix=".mp4") as file:
             file.write(content)
@@ -63,6 +63,6 @@ class MediaCodec:
 
     def encode(self, frames: NDArray[np.uint8], path: Path, fps: int, title: str) -> None:
         """Write frames as MP4, WebM or GIF, by the suffix."""
-        with engine_extra():
+        with extra("engine"):
             from cinelet.media import write_clip  # noqa: PLC0415
         write_clip(frames, path, fps, metadata={"title": title})

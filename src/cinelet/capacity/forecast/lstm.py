@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cinelet.capacity.forecast.forecaster import Values
-from cinelet.errors import RequestError
+from cinelet.extras import extra
 
 WINDOW = 48
 """Buckets it reads: eight hours of ten minutes, or two days of one hour."""
@@ -88,8 +88,6 @@ def _network(torch: Any, num_ahead: int) -> Any:
 
 
 def _torch() -> Any:
-    try:
+    with extra("lstm"):
         import torch  # noqa: PLC0415 - three seconds that no other method needs
-    except ModuleNotFoundError as error:
-        raise RequestError("method: lstm needs torch; pip install 'cinelet[lstm]'") from error
     return torch

@@ -1,4 +1,4 @@
-"""What is not on every install: the engine's packages."""
+"""Says how to install what a plain installation lacks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from cinelet.errors import RequestError
 
 
 @contextmanager
-def engine_extra() -> Iterator[None]:
-    """Say how to install what is missing. Raises `RequestError` for a package that is not there."""
+def extra(name: str) -> Iterator[None]:
+    """Around imports of what the extra `name` brings. Raises `RequestError` for a package that is not there."""
     try:
         yield
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "cinelet":
             raise
-        raise RequestError(f"{error.name}: is not installed; pip install 'cinelet[engine]'") from error
+        raise RequestError(f"{error.name}: is not installed; pip install 'cinelet[{name}]'") from error
