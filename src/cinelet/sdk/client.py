@@ -27,7 +27,7 @@ from cinelet.sdk.transport import Transport
 from cinelet.sdk.watch import Watch
 from cinelet.video import VideoRequest
 
-Variant = Literal["video", "thumbnail", "spritesheet", "preview", "start_image"]
+Variant = Literal["video", "thumbnail", "spritesheet", "preview", "draft", "start_image"]
 OnNews = Callable[[RemoteJob], None]
 Models = list[dict[str, Any]]
 
