@@ -61,7 +61,7 @@ def video(view: View, base_url: str) -> dict[str, Any]:
         "original_prompt": job.request.get("original_prompt"),
         "rewriter": job.request.get("rewriter"),
         "has_draft": job.draft is not None,
-        "has_start_image": plan.image is not None,
+        "has_start_image": plan.image is not None and job.purged_at is None,
         "stage": job.stage,
         "current_step": job.step,
         "preview_step": job.preview_step if job.state == "running" and job.preview else None,

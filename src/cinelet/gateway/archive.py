@@ -166,11 +166,12 @@ class Archive:
             return await self._preview(job)
         if variant == "draft" and job.draft is not None:
             return _content(video_id, Artifact.from_json(job.draft))
-        if variant == "start_image" and job.purged_at is None:
+        is_gone = job.purged_at is not None or (job.expires_at is not None and job.expires_at < self._clock())
+        if variant == "start_image" and not is_gone:
             return await self._start_image(job)
         if job.is_final and job.result is None:
             raise NotReadyError(f"video: {video_id} has no {variant}: it was not made")
-        if job.purged_at is not None or (job.expires_at is not None and job.expires_at < self._clock()):
+        if is_gone:
             raise GoneError(f"video: the files of {video_id} have expired")
         if job.result is None or variant not in job.result:
             raise NotReadyError(f"video: {video_id} has no {variant}{'' if job.is_final else ' yet'}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,12 @@ def job(**fields: object) -> Job:
 
 def test_the_message_has_exactly_the_fields_of_the_json_object() -> None:
     assert set(Video.DESCRIPTOR.fields_by_name) == set(video(View(job=job()), "http://x/"))
+
+
+def test_a_picture_is_told_of_until_it_goes_with_the_files() -> None:
+    pictured = replace(PLAN, image="1234")
+    told = [video(View(job=job(plan=plan, purged_at=at)), "http://x/") for plan, at in ((PLAN, None), (pictured, None), (pictured, 9.0))]
+    assert [each["has_start_image"] for each in told] == [False, True, False]
 
 
 def test_the_request_has_only_fields_that_http_reads() -> None:
