@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from benchmarks.playing import durations_s, play
 from benchmarks.record import ROOT, scratch, write
@@ -24,7 +25,6 @@ from cinelet.capacity import Arrival
 from cinelet.capacity.arrivals import bursty, poisson
 from cinelet.capacity.charts import Chart
 from cinelet.capacity.fleet import Fleet
-from cinelet.capacity.load.sample import Sample
 from cinelet.capacity.load.summary import ETA_BAND
 from cinelet.capacity.simulator import Simulator
 from cinelet.capacity.trace import Tier
@@ -69,11 +69,11 @@ def solo_s(url: str) -> tuple[dict[str, float], dict[str, float]]:
     return device_s, beside_s
 
 
-def trace(name: str, device_s: dict[str, float], num: int) -> list[Arrival]:
+def trace(name: str, device_s: Mapping[str, float], num: int, *, num_devices: int = 1, seed: int = 11) -> list[Arrival]:
     """About `num` requests at the load of the trace."""
-    rng = np.random.default_rng(11)
+    rng = np.random.default_rng(seed)
     mean_s = sum(SHARES[kind] * device_s[kind] for kind in CLASSES)
-    rate = LOAD[name] / mean_s
+    rate = num_devices * LOAD[name] / mean_s
     duration_s = num / rate
     instants = poisson(rate, duration_s, rng) if name == "steady" else bursty(rate, duration_s, rng, dispersion=DISPERSION)
     kinds = rng.choice(list(SHARES), len(instants), p=list(SHARES.values()))
@@ -104,10 +104,10 @@ def figures(latencies: Sequence[float], promised_s: Sequence[float], beside_s: S
     }
 
 
-def quotes(samples: Sequence[Sample]) -> dict[str, float]:
-    """How far the quotes of acceptance were from what came."""
-    errors = np.abs([one.eta_error for one in samples if one.eta_error is not None])
-    return {"median_error": round(float(np.median(errors)), 4), "share_within_35_percent": round(float((errors <= ETA_BAND).mean()), 4)}
+def quotes(errors: ArrayLike) -> dict[str, float]:
+    """How far quotes were from what came, from the error of each as a share of it."""
+    off = np.abs(errors)
+    return {"median_error": round(float(np.median(off)), 4), "share_within_35_percent": round(float((off <= ETA_BAND).mean()), 4)}
 
 
 def main() -> None:
@@ -134,7 +134,8 @@ def main() -> None:
             predicted_s = simulate(arrivals, beside_s)
             predicted = figures(predicted_s, promised_s, beside_s)
             apart = {key: round(abs(predicted[key] / real[key] - 1), 4) for key in real}
-            result[name] = {"requests": len(arrivals), "real": real, "simulated": predicted, "apart": apart, "quotes": quotes(samples)}
+            told = quotes([one.eta_error for one in samples if one.eta_error is not None])
+            result[name] = {"requests": len(arrivals), "real": real, "simulated": predicted, "apart": apart, "quotes": told}
             print(name, result[name], "within the bar" if max(apart.values()) <= BAR else "OUTSIDE the bar")
             chart.shares([one.latency_s or 0.0 for one in samples], f"{name}, real")
             chart.shares(predicted_s, f"{name}, simulated")

@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.calibration import CLASSES, DISPERSION, LOAD, PARK_S, SHARES, TIERS, clip
+from benchmarks.calibration import CLASSES, LOAD, PARK_S, quotes, trace
 from benchmarks.record import write
 from cinelet.capacity import Arrival
-from cinelet.capacity.arrivals import bursty, poisson
 from cinelet.capacity.fleet import Fleet
 from cinelet.capacity.load.summary import ETA_BAND
 from cinelet.capacity.sim_job import EPSILON_S, SimJob
@@ -32,16 +31,6 @@ DEVICES = (1, 8)
 SEEDS = range(12)
 NUM_REQUESTS = 120
 """About so many a trace and device."""
-
-
-def trace(name: str, num_devices: int, seed: int) -> list[Arrival]:
-    rng = np.random.default_rng(seed)
-    rate = num_devices * LOAD[name] / sum(SHARES[kind] * WORK_S[kind] for kind in CLASSES)
-    duration_s = NUM_REQUESTS * num_devices / rate
-    instants = poisson(rate, duration_s, rng) if name == "steady" else bursty(rate, duration_s, rng, dispersion=DISPERSION)
-    kinds = rng.choice(list(SHARES), len(instants), p=list(SHARES.values()))
-    tiers = rng.choice(len(TIERS), len(instants), p=list(TIERS.values()))
-    return [clip(str(kind), float(at), list(TIERS)[i], WORK_S[str(kind)]) for at, kind, i in zip(instants, kinds, tiers, strict=True)]
 
 
 def waits(arrivals: list[Arrival], num_devices: int) -> Iterator[tuple[float, ...]]:
@@ -68,14 +57,8 @@ def waits(arrivals: list[Arrival], num_devices: int) -> Iterator[tuple[float, ..
 
 
 def figures(errors: NDArray[np.float64]) -> dict[str, float]:
-    """As of the quotes in calibration.json; `short` and `long` are those outside of the band."""
-    off = np.abs(errors)
-    return {
-        "median_error": round(float(np.median(off)), 4),
-        "share_within_35_percent": round(float((off <= ETA_BAND).mean()), 4),
-        "short": round(float((errors < -ETA_BAND).mean()), 4),
-        "long": round(float((errors > ETA_BAND).mean()), 4),
-    }
+    """As in calibration.json; `short` and `long` are those outside of the band."""
+    return {**quotes(errors), "short": round(float((errors < -ETA_BAND).mean()), 4), "long": round(float((errors > ETA_BAND).mean()), 4)}
 
 
 def main() -> None:
@@ -83,7 +66,9 @@ def main() -> None:
     result: dict[str, Any] = {}
     for num_devices in DEVICES:
         for name in LOAD:
-            rows = [row for seed in SEEDS for row in waits(trace(name, num_devices, seed), num_devices)]
+            num = num_devices * NUM_REQUESTS
+            traces = [trace(name, WORK_S, num, num_devices=num_devices, seed=seed) for seed in SEEDS]
+            rows = [row for arrivals in traces for row in waits(arrivals, num_devices)]
             work_s, by_line_s, quoted_s, latency_s = np.array(rows).T
             result[f"{name}, {num_devices} devices"] = {
                 "num": len(rows),

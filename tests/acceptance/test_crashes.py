@@ -8,9 +8,9 @@ from benchmarks.crash import Plan, run_crashes
 
 
 def test_sqlite_loses_nothing_when_the_one_process_is_killed(tmp_path: Path) -> None:
-    verdict = run_crashes(str(tmp_path / "cinelet.db"), tmp_path, Plan(serve_kills=24, seed=1))
+    verdict = run_crashes(str(tmp_path / "cinelet.db"), tmp_path, Plan(serve_kills=40, seed=1))
     assert verdict.is_clean, verdict
-    assert verdict.acknowledged > 24
+    assert verdict.acknowledged > 40
 
 
 def test_postgresql_loses_nothing_when_workers_and_gateways_are_killed(tmp_path: Path, postgres_url: str) -> None:

@@ -9,8 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from cinelet.gateway.app import create_app
-from cinelet.gateway.archive import VARIANTS
-from cinelet.gateway.reference import VARIANT_MEANINGS, reference_page
+from cinelet.gateway.reference import reference_page
 from cinelet.gateway.request_schema import FIELDS
 from cinelet.telemetry import Metrics
 
@@ -26,6 +25,5 @@ def test_the_page_is_the_api(page: str) -> None:
     assert PAGE.read_text(encoding="utf-8") == page
 
 
-def test_every_field_and_every_variant_says_what_it_means() -> None:
+def test_every_field_says_what_it_means() -> None:
     assert all(schema["description"].endswith(".") for schema in FIELDS.values())
-    assert set(VARIANT_MEANINGS) == set(VARIANTS)

@@ -178,7 +178,7 @@ def main() -> None:
         if step % 500 == 0:
             latents = open_latents(args.latents)
             likely = shares(len(latents), args.lean)
-        indices = np.random.default_rng(step).choice(len(latents), args.batch, replace=False, p=likely)
+        indices = np.sort(np.random.default_rng(step).choice(len(latents), args.batch, replace=False, p=likely))
         clip = (torch.from_numpy(latents[indices]).float() - mean) / std
         noise = torch.randn(clip.shape, generator=generator)
         u = torch.sigmoid(torch.randn(args.batch, generator=generator))

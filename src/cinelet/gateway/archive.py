@@ -16,10 +16,11 @@ from typing import Literal, TypeVar
 from cinelet.errors import GoneError, InvalidValueError, NotReadyError, TimedOutError
 from cinelet.gateway.access import Caller
 from cinelet.gateway.quoter import Quoter
+from cinelet.gateway.start_image import IMAGE_TYPE, image_key
 from cinelet.gateway.wakeups import Wakeups
-from cinelet.jobs import START_IMAGE, Event, Job, Store
+from cinelet.jobs import Event, Job, Store
 from cinelet.jobs.register import Load, Page
-from cinelet.storage import Artifact, BlobStore, blob_key
+from cinelet.storage import Artifact, BlobStore
 from cinelet.telemetry import Metrics
 
 T = TypeVar("T")
@@ -27,8 +28,16 @@ T = TypeVar("T")
 NUM_THREADS = 16
 LOOK_AGAIN_S = 2.0
 """A wake-up may be lost; nobody waits longer than this for what has already happened."""
-VARIANTS = ("video", "thumbnail", "spritesheet", "preview", "draft", "start_image")
-PREVIEW_TYPE, START_IMAGE_TYPE = "image/webp", "image/png"
+VARIANTS = {
+    "video": "the clip, MP4",
+    "thumbnail": "one picture of it, WebP",
+    "spritesheet": "its frames in one picture, WebP",
+    "preview": "the latest look at a clip in the making, WebP",
+    "draft": "the quick draft that `draft_first` asked for, MP4",
+    "start_image": "the picture that the clip began with, as it was prepared, PNG",
+}
+"""What can be fetched of a video, by name."""
+PREVIEW_TYPE = "image/webp"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,13 +200,11 @@ class Archive:
         )
 
     async def _start_image(self, job: Job) -> Content:
-        key = "" if job.plan.image is None else blob_key(job.id, job.plan.image, START_IMAGE)
+        key = "" if job.plan.image is None else image_key(job.id, job.plan.image)
         info = await self.in_thread(lambda: self.blobs.find(key)) if key else None
         if info is None:
             raise NotReadyError(f"video: {job.id} has no start_image")
-        return Content(
-            key=key, content_type=START_IMAGE_TYPE, size_bytes=info.size_bytes, etag=job.plan.image or "", filename=f"{job.id}.png"
-        )
+        return Content(key=key, content_type=IMAGE_TYPE, size_bytes=info.size_bytes, etag=job.plan.image or "", filename=f"{job.id}.png")
 
     async def _own(self, caller: Caller, ids: set[str]) -> dict[str, View]:
         if not ids:

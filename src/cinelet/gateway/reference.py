@@ -9,8 +9,10 @@ from fastapi import FastAPI
 
 from cinelet import errors
 from cinelet.gateway.archive import VARIANTS
+from cinelet.gateway.door import MAX_KEY_CHARS
 from cinelet.gateway.problems import row_of
 from cinelet.gateway.request_schema import FIELDS
+from cinelet.gateway.routes.videos import MAX_PREFER_WAIT_S
 from cinelet.gateway.vocabulary import ALIASES, NO_EFFECT, REFUSED
 
 INTRODUCTION = """# HTTP
@@ -19,19 +21,11 @@ The videos API of a service, `http://127.0.0.1:8000/v1/videos` by default. A req
 by `Authorization: Bearer KEY`, unless the service was started without accounts. `/openapi.json` has the same for programs,
 [clients](../guides/clients.md) what stock libraries do with it. Generated from `src/cinelet/gateway`."""
 HEADERS = {
-    "Idempotency-Key": "1 to 255 printable characters; repetitions within 24 hours are the same job, with another body an error",
-    "Prefer: wait=N": "answer when the clip has ended, at the latest after N seconds (60)",
+    "Idempotency-Key": f"1 to {MAX_KEY_CHARS} printable characters; repetitions within 24 hours are the same job, another body an error",
+    "Prefer: wait=N": f"answer when the clip has ended, at the latest after N seconds, at most {MAX_PREFER_WAIT_S}",
     "X-Cinelet-Strict: true": "refuse a field that nobody knows, where it would be named in `warnings`",
-    "X-Request-Id": "your own name for a call, given back and written into the log; drawn where it is left out",
+    "X-Request-Id": "of every answer: the name of the call in the log, for a report of a fault",
     "Range, If-Range, If-None-Match": "for `/content`: a part of the file, or nothing where you have it",
-}
-VARIANT_MEANINGS = {
-    "video": "the clip, MP4",
-    "thumbnail": "one picture of it, WebP",
-    "spritesheet": "its frames in one picture, WebP",
-    "preview": "the latest look at a clip in the making, WebP",
-    "draft": "the quick draft that `draft_first` asked for, MP4",
-    "start_image": "the picture that the clip began with, as it was prepared, PNG",
 }
 
 
@@ -42,13 +36,13 @@ def reference_page(app: FastAPI) -> str:
         ["## Routes", "", *_table(("route", "what it does"), _routes(app.openapi()))],
         ["## Fields of a request for a clip", "", "All but `prompt` may be left out; the model decides what is not said.", ""],
         _table(("field", "form", "meaning"), ((f"`{name}`", _form(schema), schema["description"]) for name, schema in FIELDS.items())),
-        ["## Variants of `/content`", "", *_table(("`variant=`", "what"), ((f"`{name}`", VARIANT_MEANINGS[name]) for name in VARIANTS))],
+        ["## Variants of `/content`", "", *_table(("`variant=`", "what"), _meanings(VARIANTS))],
         ["## Headers", "", *_table(("header", "meaning"), ((f"`{name}`", meaning) for name, meaning in HEADERS.items()))],
         ["## Errors", "", 'Every error is `{"error": {"message", "type", "param", "code"}}`; `message` names field, value and limit.', ""],
         _table(("`code`", "status", "meaning"), sorted(_codes())),
         ["## Words of other servers", "", "Taken for ours:", "", *_table(("word", "is"), _quoted(ALIASES))],
-        ["Accepted without effect, named in `warnings`:", "", *_table(("field", "because"), _because(NO_EFFECT))],
-        ["Refused, because their loss would give another clip than was asked for:", "", *_table(("field", "because"), _because(REFUSED))],
+        ["Accepted without effect, named in `warnings`:", "", *_table(("field", "because"), _meanings(NO_EFFECT))],
+        ["Refused, because their loss would give another clip than was asked for:", "", *_table(("field", "because"), _meanings(REFUSED))],
     ]
     return "\n".join("\n".join(part).rstrip("\n") + "\n" for part in parts)
 
@@ -62,7 +56,7 @@ def _quoted(words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     return ((f"`{word}`", f"`{ours}`") for word, ours in words.items())
 
 
-def _because(words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _meanings(words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     return ((f"`{word}`", reason) for word, reason in words.items())
 
 

@@ -22,6 +22,7 @@ from cinelet.media import StartImage
 from cinelet.storage import BlobStore, blob_key
 
 FIELD = "input_reference"
+IMAGE_TYPE = "image/png"
 MAX_AT_ONCE = 2
 """Pictures decoded at a time in one process: the largest takes about half a gigabyte while it is decoded and scaled."""
 
@@ -51,22 +52,27 @@ class StartImages:
 
     def keep(self, job_id: str, image: KeptImage) -> None:
         """Store it for a job that is about to be accepted."""
-        self._blobs.put_bytes(blob_key(job_id, image.digest, START_IMAGE), image.png, "image/png")
+        self._blobs.put_bytes(image_key(job_id, image.digest), image.png, IMAGE_TYPE)
 
     def drop(self, job_id: str, image: KeptImage) -> None:
         """Remove it where the job was not accepted after all. The sweeper finds what is left here."""
         with suppress(CineletError):
-            self._blobs.delete(blob_key(job_id, image.digest, START_IMAGE))
+            self._blobs.delete(image_key(job_id, image.digest))
 
     def find(self, job: Job) -> KeptImage | None:
         """The image of an earlier job, for another like it; None where it has none. Raises `GoneError` when its time is over."""
         if job.plan.image is None:
             return None
         try:
-            png = self._blobs.get_bytes(blob_key(job.id, job.plan.image, START_IMAGE), MAX_START_IMAGE_BYTES)
+            png = self._blobs.get_bytes(image_key(job.id, job.plan.image), MAX_START_IMAGE_BYTES)
         except NotFoundError as error:
             raise GoneError(f"{FIELD}: the start image of {job.id} is no longer kept; send it with a new request") from error
         return KeptImage(job.plan.image, png)
+
+
+def image_key(job_id: str, digest: str) -> str:
+    """Where the image of a job lies."""
+    return blob_key(job_id, digest, START_IMAGE)
 
 
 def read_reference(reference: Upload | dict[str, Any], width: int, height: int) -> KeptImage:

@@ -12,7 +12,7 @@ from cinelet.scheduling.foresight import play_forward
 from cinelet.scheduling.ledger import Ledger
 from cinelet.scheduling.line import Turn
 from cinelet.scheduling.policy import Policy
-from cinelet.scheduling.work import RANKS, Work
+from cinelet.scheduling.work import RANKS, Work, slack_s
 
 W = TypeVar("W", bound=Work)
 Entry = tuple[Turn, float]
@@ -74,8 +74,7 @@ class Outlook(Generic[W]):
     def expected_wait_s(self, work: W) -> float:
         """The same with those counted in who will come and go first. Who can be in time is not told a later time than its deadline."""
         wait_s = self.wait_s(work)
-        slack_s = work.due_at - self.now - work.left_at(self.now)
-        return max(wait_s, min(OVERTAKEN[work.rank] * wait_s, slack_s))
+        return max(wait_s, min(OVERTAKEN[work.rank] * wait_s, slack_s(work, self.now)))
 
     def _play(self, work: W) -> float:
         """One that waits already keeps its place among equals."""
