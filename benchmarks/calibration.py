@@ -1,10 +1,11 @@
-"""The simulator against reality: the same two traces on a real `cinelet serve` with the pocket model and in `capacity`.
+"""The simulator against reality: the same three traces on a real `cinelet serve` with the pocket model and in `capacity`.
 
     python -m benchmarks.calibration
 
-Three classes of clips; a steady trace and a bursty one. What a clip of each class takes on the device and beside it is measured first,
-alone; everything else the simulator knows already. Compared are median, p95 and the share of kept promises. In the same runs the quotes
-given at acceptance are held against what came. Writes results/calibration.json and docs/images/calibration.png.
+Three classes of clips; a steady trace, one that swells and ebbs, and a bursty one. What a clip of each class takes on the device and
+beside it is measured first, alone; everything else the simulator knows already. Compared are median, p95 and the share of kept promises.
+In the same runs the quotes given at acceptance are held against what came. Writes results/calibration.json and
+docs/images/calibration.png.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from numpy.typing import ArrayLike
 from benchmarks.playing import durations_s, play
 from benchmarks.record import ROOT, scratch, write
 from cinelet.capacity import Arrival
-from cinelet.capacity.arrivals import bursty, poisson
+from cinelet.capacity.arrivals import bursty, daily, poisson
 from cinelet.capacity.charts import Chart
 from cinelet.capacity.fleet import Fleet
 from cinelet.capacity.load.summary import ETA_BAND
@@ -32,13 +33,20 @@ from cinelet.capacity.workload import Workload
 from cinelet.scheduling import policy_named, promise_s
 from tests.support.service import Service
 
-CLASSES = {"preview": (5, 9, 96, 64), "standard": (12, 17, 160, 96), "large": (25, 25, 160, 96)}
-"""Steps, frames, width, height."""
+CLASSES = {"preview": (3, 5, 96, 64), "standard": (5, 9, 96, 64), "large": (10, 17, 160, 96)}
+"""Steps, frames, width, height: small clips, since a quarter of an hour must hold so many bursts that their median means something."""
 SHARES = {"preview": 0.35, "standard": 0.5, "large": 0.15}
 TIERS: dict[Tier, float] = {"free": 0.4, "standard": 0.5, "vip": 0.1}
-LOAD = {"steady": 0.6, "bursty": 0.5}
+LOAD = {"steady": 0.6, "changing": 0.55, "bursty": 0.5}
+SWING = 0.6
+NUM_WAVES = 3
+"""Of the changing load, between 0.22 and 0.88."""
 DISPERSION = 20.0
-NUM_OF_A_CLASS = 6
+WINDOW_MEANS = 32.0
+"""A burst lasts as long as so many mean clips take: 16 requests are expected in it on one device."""
+NUM_OF_A_CLASS = 12
+NUM_WARM = 8
+"""The first clips of a process take up to a quarter longer."""
 PARK_S = 0.02
 BAR = 0.10
 
@@ -58,15 +66,16 @@ def clip(kind: str, at: float, tier: Tier, service_s: float | None = None) -> Ar
 
 
 def solo_s(url: str) -> tuple[dict[str, float], dict[str, float]]:
-    """Of each class, made alone: device seconds, and what a clip takes beside them."""
-    device_s, beside_s = {}, {}
-    for kind in CLASSES:
-        play(url, [clip(kind, 0.0, "standard")])  # warm
-        samples = [sample for _ in range(NUM_OF_A_CLASS) for sample in play(url, [clip(kind, 0.0, "standard")])]
-        took_s = durations_s(url, samples)
-        device_s[kind] = statistics.median(took_s)
-        beside_s[kind] = statistics.median((one.latency_s or 0.0) - took for one, took in zip(samples, took_s, strict=True))
-    return device_s, beside_s
+    """Of each class, made alone, the classes in turn: device seconds, and what a clip takes beside them."""
+    taken: dict[str, list[tuple[float, float]]] = {kind: [] for kind in CLASSES}
+    for turn in range(NUM_WARM + NUM_OF_A_CLASS):
+        for kind in CLASSES:
+            samples = play(url, [clip(kind, 0.0, "standard")])
+            [took_s] = durations_s(url, samples)
+            if turn >= NUM_WARM:
+                taken[kind].append((took_s, (samples[0].latency_s or 0.0) - took_s))
+    medians = {kind: [statistics.median(part) for part in zip(*pairs, strict=True)] for kind, pairs in taken.items()}
+    return {kind: device_s for kind, (device_s, _) in medians.items()}, {kind: beside_s for kind, (_, beside_s) in medians.items()}
 
 
 def trace(name: str, device_s: Mapping[str, float], num: int, *, num_devices: int = 1, seed: int = 11) -> list[Arrival]:
@@ -75,7 +84,12 @@ def trace(name: str, device_s: Mapping[str, float], num: int, *, num_devices: in
     mean_s = sum(SHARES[kind] * device_s[kind] for kind in CLASSES)
     rate = num_devices * LOAD[name] / mean_s
     duration_s = num / rate
-    instants = poisson(rate, duration_s, rng) if name == "steady" else bursty(rate, duration_s, rng, dispersion=DISPERSION)
+    if name == "steady":
+        instants = poisson(rate, duration_s, rng)
+    elif name == "changing":
+        instants = daily(rate, duration_s, rng, swing=SWING, period_s=duration_s / NUM_WAVES)
+    else:
+        instants = bursty(rate, duration_s, rng, dispersion=DISPERSION, window_s=WINDOW_MEANS * mean_s)
     kinds = rng.choice(list(SHARES), len(instants), p=list(SHARES.values()))
     tiers = [list(TIERS)[number] for number in rng.choice(len(TIERS), len(instants), p=list(TIERS.values()))]
     return [clip(str(kind), float(at), tier, device_s[str(kind)]) for at, kind, tier in zip(instants, kinds, tiers, strict=True)]
@@ -112,7 +126,7 @@ def quotes(errors: ArrayLike) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--requests", type=int, default=150, help="about so many in each trace")
+    parser.add_argument("--requests", type=int, default=320, help="about so many in each trace")
     args = parser.parse_args()
     result: dict[str, Any] = {}
     chart = Chart("Simulated against real latency", x="latency (s)", y="% of requests", log="x")

@@ -56,7 +56,7 @@ def video(view: View, base_url: str) -> dict[str, Any]:
         "vae": plan.vae,
         "step_cache": plan.step_cache,
         "queue_position": view.num_ahead if job.state in {"available", "scheduled"} else None,
-        "eta_seconds": None if view.eta_s is None else round(view.eta_s, 1),
+        "eta_seconds": None if view.eta_s is None else round(view.eta_s, 2),
         "degraded_from": job.request.get("degraded_from"),
         "original_prompt": job.request.get("original_prompt"),
         "rewriter": job.request.get("rewriter"),

@@ -238,6 +238,8 @@ class Desk:
 
     async def _with_image(self, asked: Parsed, image: KeptImage | None) -> tuple[Parsed, KeptImage | None]:
         """The request naming the image that came with it, or the given one."""
+        if asked.input_reference is None and image is None and asked.request.image is None:
+            return asked, None
         if asked.input_reference is not None:
             planned = plan(asked.request, self.card(asked.request.model), seed=0)
             image = await self._images.read(asked.input_reference, planned.width, planned.height)

@@ -22,8 +22,8 @@ GLANCE_S = 0.5
 MAX_LISTED = 512
 FIRST_OVERHEAD_S = 0.2
 """Encoding the file, storing it, noticing: what is not the device's, before any was measured."""
-AFTER_DEVICE = ("video_encode", "upload")
-"""Stages that come after the device is free again."""
+AT_ONCE_S = 0.25
+"""Who starts within this time of being accepted found a free device: a worker needs a moment to notice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +169,15 @@ class Quoter:
             return
         names = {"encode": "text_encode", "denoise": "denoise_high", "decode": "vae_decode"}
         pricer.learn(job.plan, {ours: stages_s.get(wire, 0.0) for ours, wire in names.items()})
-        self._overheads_s = [*self._overheads_s[-NUM_SAMPLES:], sum(stages_s.get(name, 0.0) for name in AFTER_DEVICE)]
+        if (seconds := beside_device_s(job)) is not None:
+            self._overheads_s = [*self._overheads_s[-NUM_SAMPLES:], seconds]
+
+
+def beside_device_s(job: Job) -> float | None:
+    """What a finished clip took from acceptance to its file beside the device's own seconds; None for one that had to wait first."""
+    if job.started_at is None or job.finished_at is None or not 0 <= job.started_at - job.created_at <= AT_ONCE_S:
+        return None
+    return max(0.0, job.finished_at - job.created_at - float(job.report["inference_time_s"]))
 
 
 def candidate_of(job: Job) -> Candidate:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from cinelet.gateway.quoter import quote
-from cinelet.jobs import Candidate, Tier
+from cinelet.gateway.quoter import beside_device_s, quote
+from cinelet.jobs import Candidate, Job, Tier
 from cinelet.scheduling import RANKS, Outlook, policy_named
 from cinelet.scheduling.outlook import OVERTAKEN
+from tests.support.world import PLAN
 
 NOW = 1000.0
 
@@ -48,3 +49,31 @@ def test_who_can_be_in_time_is_not_told_a_later_time(due_s: float, wait_s: float
 
 def test_the_best_tier_is_overtaken_least() -> None:
     assert OVERTAKEN[RANKS["vip"]] == 1.0 < OVERTAKEN[RANKS["standard"]] < OVERTAKEN[RANKS["free"]]
+
+
+def finished(started_after_s: float | None, took_s: float) -> Job:
+    return Job(
+        id="video_local_1",
+        tenant="acme",
+        tier="free",
+        state="succeeded",
+        plan=PLAN,
+        created_at=NOW,
+        available_at=NOW,
+        started_at=None if started_after_s is None else NOW + started_after_s,
+        finished_at=NOW + took_s,
+        report={"inference_time_s": 2.0},
+    )
+
+
+def test_what_a_clip_takes_beside_the_device_counts_from_its_acceptance_to_its_file() -> None:
+    assert beside_device_s(finished(0.05, 2.3)) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("started_after_s", [None, 0.4, -3.0])
+def test_who_waited_or_whose_clock_is_another_tells_nothing_of_that(started_after_s: float | None) -> None:
+    assert beside_device_s(finished(started_after_s, 9.0)) is None
+
+
+def test_a_clock_that_is_a_little_off_makes_no_time_below_zero() -> None:
+    assert beside_device_s(finished(0.0, 1.9)) == 0.0
