@@ -13,6 +13,7 @@ from benchmarks.record import RESULTS, ROOT
 
 README = ROOT / "README.md"
 BLOCK = re.compile(r"(<!-- numbers[^>]*-->\n).*?(<!-- /numbers -->)", re.DOTALL)
+TRACES = ("steady", "changing", "bursty")
 ORDERS = {
     "fifo+no-preempt": "first come, first served",
     "priority+preempt": "strict tiers, preemptive",
@@ -94,7 +95,9 @@ def scheduling() -> list[str]:
         f"{theirs['p50_second_half_s']:.0f} s in the second half of {vip['duration_s']:.0f} s (`python -m benchmarks.vip`).",
         "",
         "The simulator against that service (`python -m benchmarks.calibration`): "
-        + "; ".join(_beside(name, calibration[name]) for name in ("steady", "bursty"))
+        + "; ".join(_beside(name, calibration[name]) for name in TRACES if name in calibration)
+        + ". Times quoted at acceptance were off by "
+        + "; ".join(_quoted(name, calibration[name]["quotes"]) for name in TRACES if name in calibration)
         + ".",
     ]
     return lines
@@ -103,8 +106,13 @@ def scheduling() -> list[str]:
 def _beside(name: str, part: dict[str, dict[str, float]]) -> str:
     """One trace, simulated against real."""
     ours, real = part["simulated"], part["real"]
-    times = f"p50 {ours['p50_s']:.1f} s against {real['p50_s']:.1f}, p95 {ours['p95_s']:.1f} against {real['p95_s']:.1f}"
+    times = f"p50 {ours['p50_s']:.2f} s against {real['p50_s']:.2f}, p95 {ours['p95_s']:.2f} against {real['p95_s']:.2f}"
     return f"{name} trace {times}, in time {100 * ours['slo_attainment']:.0f} % against {100 * real['slo_attainment']:.0f}"
+
+
+def _quoted(name: str, told: dict[str, float]) -> str:
+    """How good the quotes of one trace were."""
+    return f"{100 * told['median_error']:.0f} % in the median on the {name} one ({100 * told['share_within_35_percent']:.0f} % within 35 %)"
 
 
 def tradeoffs() -> list[str]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanPipeline, WanTransformer3DModel
 from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 
+from cinelet.models.card import STEP_CACHE_TABLE
 from cinelet.models.files import write_manifest
 from training.pocket import train_transformer, train_vae
 from training.pocket.encode_clips import load_vae
@@ -45,7 +45,7 @@ def main() -> None:
         scheduler=UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=FLOW_SHIFT),
         transformer=transformer.half(),
     )
-    shutil.rmtree(args.out, ignore_errors=True)
+    (args.out / STEP_CACHE_TABLE).unlink(missing_ok=True)  # it was measured on another transformer
     pipeline.save_pretrained(args.out)
     write_manifest(args.out)
     size = sum(path.stat().st_size for path in args.out.rglob("*") if path.is_file())

@@ -71,16 +71,21 @@ class Block(nn.Module):
         return F.relu(x + self.body(x), inplace=True)
 
 
-def _halve(inputs: int, outputs: int) -> list[nn.Module]:
+def halve(inputs: int, outputs: int) -> list[nn.Module]:
+    """Layers from `inputs` to `outputs` channels at half the height and width."""
     return [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
 
 
 class Classifier(nn.Module):
-    """Clips → labels. `predict` is the way in for users; `forward` wants views made by `view`."""
+    """Clips → labels. `predict` is the way in for users; `forward` wants views made by `view`.
 
-    def __init__(self, width: int = 96, path_width: int = 96) -> None:
+    `eye` turns each frame beside its difference from the mean, `[B * T, 2 * C, H, W]`, into features `[B * T, width, *GRID]`.
+    """
+
+    def __init__(self, width: int = 96, path_width: int = 96, eye: nn.Module | None = None, length: int = FRAMES_READ) -> None:
         super().__init__()
-        self.eye = nn.Sequential(*_halve(6, 32), Block(32), *_halve(32, 64), Block(64), *_halve(64, width), Block(width))
+        own_eye = nn.Sequential(*halve(6, 32), Block(32), *halve(32, 64), Block(64), *halve(64, width), Block(width))
+        self.eye = eye or own_eye
         self.still_labels = tuple(label for label in LABELS if label != "motion")
         self.attention = nn.Conv2d(width, len(self.still_labels), 1)
         self.still_heads = nn.ModuleDict({label: nn.Linear(3 * width, len(LABELS[label])) for label in self.still_labels})
@@ -96,13 +101,13 @@ class Classifier(nn.Module):
             nn.ReLU(inplace=True),
             nn.Flatten(),
             nn.Dropout(0.1),
-            nn.Linear(path_width * FRAMES_READ, 96),
+            nn.Linear(path_width * length, 96),
             nn.ReLU(inplace=True),
             nn.Linear(96, len(MOTIONS)),
         )
 
     def forward(self, view_BTCHW: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Logits `[B, names]` for each label of views `[B, 9, 3, 48, 80]` in 0..1."""
+        """Logits `[B, names]` for each label of views `[B, T, C, H, W]`; for its own eye `[B, 9, 3, 48, 80]` in 0..1."""
         batch, length = view_BTCHW.shape[:2]
         difference = view_BTCHW - view_BTCHW.mean(1, keepdim=True)
         x = torch.cat([view_BTCHW - 0.5, 2 * difference], 2).flatten(0, 1)

@@ -4,7 +4,8 @@
 
 The way from noise to clip is cut at four noise levels. For each piece the teacher (the shipped transformer with guidance) is
 followed by the midpoint rule, and the student learns to cross the piece in one step: a piecewise straight flow (Yan et al.
-2024, PeRFlow, arXiv 2405.07510). The pieces are learnt side by side, each from clips with its noise added.
+2024, PeRFlow, arXiv 2405.07510). The pieces are learnt side by side, each from clips with its noise added. With `--read` whole clips of
+four steps must also be recognisable for latent_reader.py; that gradient goes through all of them.
 """
 
 from __future__ import annotations
@@ -14,17 +15,19 @@ import json
 import random
 import time
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import torch
 from diffusers import WanTransformer3DModel
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.utils import parametrize
 
 from cinelet.engine.attention import FoldedPromptProcessor, install
 from training.pocket.arithmetic import DTYPE, autocast
 from training.pocket.encode_clips import open_latents
+from training.pocket.latent_reader import load_reader, misread, targets_of
 from training.pocket.run import Average, Run, cosine
 from training.pocket.train_transformer import LONGEST_STEP_S, WARMUP, Captioner, weights
 
@@ -71,6 +74,16 @@ def as_adapter(parts: Mapping[str, nn.Module]) -> dict[str, torch.Tensor]:
     return tensors
 
 
+@torch.no_grad()
+def go_on_from(path: Path, parts: Mapping[str, nn.Module]) -> None:
+    """Begin with the adapter in `path`."""
+    tensors = load_file(path)
+    for name, part in parts.items():
+        stem = f"transformer.{name.replace('/', '.')}"
+        part.get_parameter("down").copy_(tensors[f"{stem}.lora_A.weight"])
+        part.get_parameter("up").copy_(tensors[f"{stem}.lora_B.weight"])
+
+
 class Teacher:
     """The shipped transformer under guidance."""
 
@@ -105,6 +118,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--model", type=Path, default=POCKET)
+    parser.add_argument("--init", type=Path, help="begin with this adapter, of an earlier transformer")
+    parser.add_argument("--read", type=float, default=0.0, help="how much it counts that latent_reader.py reads its four-step clips wrong")
+    parser.add_argument("--reader", type=Path, default=Path("runs/pocket/latent_reader"))
     parser.add_argument("--latents", type=Path, default=Path("runs/pocket/latents"))
     parser.add_argument("--out", type=Path, default=Path("runs/pocket/distil"))
     args = parser.parse_args()
@@ -119,6 +135,8 @@ def main() -> None:
     student = WanTransformer3DModel.from_pretrained(args.model / "transformer", torch_dtype=torch.float32)
     processor = install([student])
     parts = attach(student, RANK)
+    if args.init:
+        go_on_from(args.init, dict(parts.named_children()))
     average = Average(parts, 0.99)
     optimizer = torch.optim.AdamW(parts.parameters(), lr=args.lr, betas=(0.9, 0.99), weight_decay=0.0)
     print(f"{sum(p.numel() for p in parts.parameters()) / 1e6:.2f} M parameters, {len(latents)} clips")
@@ -128,8 +146,16 @@ def main() -> None:
         average.module.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
         step, spent_s = state["step"], state["spent_s"]
+    reader = load_reader(args.reader) if args.read else None
     levels = torch.tensor(LEVELS)
-    total, since, began = 0.0, 0, time.monotonic()
+
+    def velocity_at(embeds: torch.Tensor, bias: torch.Tensor, noisy: torch.Tensor, sigma: torch.Tensor | float) -> torch.Tensor:
+        with autocast():
+            processor.bias_B11L = bias.to(DTYPE)
+            answer: torch.Tensor = student(noisy, torch.as_tensor(sigma).expand(len(noisy)) * 1000, embeds, return_dict=False)[0]
+        return answer.float()
+
+    total, total_unread, since, began = 0.0, 0.0, 0, time.monotonic()
     last, budget_s = time.monotonic(), 60 * args.minutes
     while spent_s < budget_s:
         rng, generator = random.Random(step), torch.Generator().manual_seed(step)
@@ -142,10 +168,17 @@ def main() -> None:
         embeds, bias = captioner(indices, rng)
         with autocast():
             goal = teacher.crossing(x, start, end, embeds, bias)
-            processor.bias_B11L = bias.to(DTYPE)
-            velocity = student(x, start * 1000, embeds, return_dict=False)[0]
-        error = (velocity.float() - goal).square()
-        (weights(clip, s) * error).mean().backward()
+        error = (velocity_at(embeds, bias, x, start) - goal).square()
+        loss = (weights(clip, s) * error).mean()
+        if reader:
+            made = torch.randn(clip.shape, generator=generator)
+            for level, following in pairwise(LEVELS):
+                made = made + (following - level) * velocity_at(embeds, bias, made, level)
+            with autocast():
+                logits = reader(made)
+            unread = misread(logits, targets_of(indices)).mean()
+            loss, total_unread = loss + args.read * unread, total_unread + unread.item()
+        loss.backward()
         nn.utils.clip_grad_norm_(parts.parameters(), 1.0)
         for group in optimizer.param_groups:
             group["lr"] = args.lr * min((step + 1) / WARMUP, cosine(spent_s / budget_s))
@@ -155,8 +188,8 @@ def main() -> None:
         average.update(parts, step)
         total, since = total + error.detach().mean().item(), since + 1
         if step % 20 == 0:
-            run.log(step=step, loss=total / since, clips_per_s=20 * args.batch / (time.monotonic() - began))
-            total, since, began = 0.0, 0, time.monotonic()
+            run.log(step=step, loss=total / since, unread=total_unread / since, clips_per_s=20 * args.batch / (time.monotonic() - began))
+            total, total_unread, since, began = 0.0, 0.0, 0, time.monotonic()
         now = time.monotonic()
         spent_s, last = spent_s + min(now - last, 4 * LONGEST_STEP_S), now
         if step % 50 == 0 or spent_s >= budget_s:

@@ -24,6 +24,7 @@ from training.pocket.world import Scene, random_scene
 
 LATENT_SHAPE = (16, 5, 12, 20)
 FIRST_SEED = 100_000
+NUM_STATISTICS = 2000
 
 
 def scene_of(index: int) -> Scene:
@@ -68,6 +69,12 @@ def open_latents(folder: Path) -> np.ndarray:
     """All finished latents, float16 `[N, C, T, H, W]`, mapped from disk."""
     clips = json.loads((folder / "about.json").read_text())["clips"]
     return np.memmap(folder / "latents.f16", np.float16, "r", shape=(clips, *LATENT_SHAPE))
+
+
+def statistics(latents: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation of each latent channel, `[C, 1, 1, 1]`."""
+    sample = torch.from_numpy(np.array(latents[:NUM_STATISTICS])).float()
+    return sample.mean((0, 2, 3, 4)).view(-1, 1, 1, 1), sample.std((0, 2, 3, 4)).view(-1, 1, 1, 1)
 
 
 if __name__ == "__main__":

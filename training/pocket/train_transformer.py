@@ -3,7 +3,9 @@
     python -m training.pocket.train_transformer --minutes 44 --out runs/pocket/transformer
 
 The network predicts the velocity `noise - clip` at `(1 - sigma) * clip + sigma * noise` (Lipman et al. 2022, arXiv
-2210.02747), as Wan does. One caption in ten is empty, for classifier-free guidance.
+2210.02747), as Wan does. One caption in ten is empty, for classifier-free guidance. With `--read` the clip that the network
+believes in must also be recognisable: what latent_reader.py reads in it is held against the scene, at noise levels of real clips and
+where the network's own first steps from pure noise have led, which no real clip shows it.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ import json
 import math
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +31,8 @@ from transformers import PreTrainedTokenizerFast, UMT5EncoderModel
 from cinelet.engine.attention import FoldedPromptProcessor, fold
 from training.pocket.arithmetic import DTYPE, autocast
 from training.pocket.captions import caption
-from training.pocket.encode_clips import open_latents, scene_of
+from training.pocket.encode_clips import open_latents, scene_of, statistics
+from training.pocket.latent_reader import load_reader, misread, targets_of
 from training.pocket.muon import MuonWithAdamW
 from training.pocket.run import Average, Run, cosine
 from training.pocket.train_text import tokenise
@@ -49,11 +54,13 @@ CONFIG = {
 }
 EDGES = ("patch_embedding", "condition_embedder", "proj_out", "scale_shift_table")
 SHIFT = 2.0
+"""Of the noise levels that are trained, where nothing else is asked for."""
+SAMPLING_SHIFT = 3.0
+MOST_OWN_STEPS = 6
 EMPTY_SHARE = 0.1
 MAX_CAPTION = 40
 """Tokens of a caption that are read in training; longer ones are cut, which is rare."""
 MOVING_WEIGHT = 5.0
-NUM_STATISTICS = 2000
 WARMUP = 100
 LONGEST_STEP_S = 5.0
 """A step that seems to take longer was paused from outside; the pause is not training time."""
@@ -76,12 +83,6 @@ def make_transformer() -> tuple[WanTransformer3DModel, FoldedPromptProcessor]:
     return model, processor
 
 
-def statistics(latents: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and standard deviation of each latent channel, `[C, 1, 1, 1]`."""
-    sample = torch.from_numpy(np.array(latents[:NUM_STATISTICS])).float()
-    return sample.mean((0, 2, 3, 4)).view(-1, 1, 1, 1), sample.std((0, 2, 3, 4)).view(-1, 1, 1, 1)
-
-
 def weights(clip: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
     """How much each place of `clip` counts in the loss, `[B, 1, 1, H, W]`: up to `MOVING_WEIGHT` times more where something moves.
 
@@ -91,6 +92,22 @@ def weights(clip: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
     moves = clip[:, :, 1:].std(2).mean(1)
     moves = moves / moves.amax((1, 2), keepdim=True).clamp_min(1e-6)
     return 1 + (MOVING_WEIGHT - 1) * (1 - sigma) * moves[:, None, None]
+
+
+def own_levels(num_steps: int) -> list[float]:
+    """Noise levels of the first `num_steps` of one step more, from pure noise on, as the sampler spaces them."""
+    evenly = [1 - i / (num_steps + 1) for i in range(num_steps + 1)]
+    return [SAMPLING_SHIFT * t / (1 + (SAMPLING_SHIFT - 1) * t) for t in evenly]
+
+
+def own_guesses(velocity_at: Callable[[torch.Tensor, float], torch.Tensor], noise: torch.Tensor, levels: Sequence[float]) -> torch.Tensor:
+    """The clips that a network believes in where its own Euler steps from `noise` through `levels` have led it, in the shape of `noise`.
+    The gradient is of the last look alone."""
+    x = noise
+    with torch.no_grad():
+        for level, following in pairwise(levels):
+            x = x + (following - level) * velocity_at(x, level)
+    return x - levels[-1] * velocity_at(x, levels[-1])
 
 
 def parse_lean(text: str) -> dict[str, float]:
@@ -122,10 +139,12 @@ class Captioner:
 
     def __call__(self, indices: list[int], rng: random.Random) -> tuple[torch.Tensor, torch.Tensor]:
         """Embeddings `[B, L, D]` and token scores `[B, 1, 1, L]` of one caption a clip, always of one length; some are empty."""
+        return self.embed(self.write(indices, rng))
+
+    def write(self, indices: list[int], rng: random.Random) -> list[str]:
+        """One caption a clip; some are empty."""
         languages = ("en", "zh")
-        return self.embed(
-            ["" if rng.random() < self.empty_share else caption(scene_of(i), rng, languages[rng.random() < 0.5]) for i in indices]
-        )
+        return ["" if rng.random() < self.empty_share else caption(scene_of(i), rng, languages[rng.random() < 0.5]) for i in indices]
 
     @torch.no_grad()
     def embed(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -145,6 +164,9 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=4e-3)
     parser.add_argument("--average", type=float, default=0.9985, help="how much of the averaged weights stays at each step")
     parser.add_argument("--lean", type=parse_lean, default={}, help="clips to look at more often, `spinning=4,bird=2`; default: all alike")
+    parser.add_argument("--read", type=float, default=0.0, help="how much it counts that latent_reader.py reads the clip wrong")
+    parser.add_argument("--shift", type=float, default=SHIFT, help="of the noise levels: more looks more often at much noise")
+    parser.add_argument("--reader", type=Path, default=Path("runs/pocket/latent_reader"))
     parser.add_argument("--init", type=Path, help="start from this checkpoint's transformer folder and not from random weights")
     parser.add_argument("--text", type=Path, default=Path("runs/pocket/text"))
     parser.add_argument("--latents", type=Path, default=Path("runs/pocket/latents"))
@@ -170,7 +192,15 @@ def main() -> None:
         optimizer.load_state_dict(state["optimizer"])
         step, spent_s = state["step"], state["spent_s"]
     likely = shares(len(latents), args.lean)
-    total, since, began = 0.0, 0, time.monotonic()
+    reader = load_reader(args.reader) if args.read else None
+
+    def velocity_at(embeds: torch.Tensor, bias: torch.Tensor, noisy: torch.Tensor, sigma: torch.Tensor | float) -> torch.Tensor:
+        with autocast():
+            processor.bias_B11L = bias.to(DTYPE)
+            answer: torch.Tensor = model(noisy, torch.as_tensor(sigma).expand(len(noisy)) * 1000, embeds, return_dict=False)[0]
+        return answer.float()
+
+    total, total_unread, since, began = 0.0, 0.0, 0, time.monotonic()
     last, budget_s = time.monotonic(), 60 * args.minutes
     while spent_s < budget_s:
         rng = random.Random(step)
@@ -182,14 +212,23 @@ def main() -> None:
         clip = (torch.from_numpy(latents[indices]).float() - mean) / std
         noise = torch.randn(clip.shape, generator=generator)
         u = torch.sigmoid(torch.randn(args.batch, generator=generator))
-        sigma = SHIFT * u / (1 + (SHIFT - 1) * u)
+        sigma = args.shift * u / (1 + (args.shift - 1) * u)
         s = sigma.view(-1, 1, 1, 1, 1)
-        embeds, bias = captioner(indices.tolist(), rng)
-        with autocast():
-            processor.bias_B11L = bias.to(DTYPE)
-            velocity = model((1 - s) * clip + s * noise, sigma * 1000, embeds, return_dict=False)[0]
-        error = (velocity.float() - (noise - clip)).square()
+        captions = captioner.write(indices.tolist(), rng)
+        embeds, bias = captioner.embed(captions)
+        noisy = (1 - s) * clip + s * noise
+        velocity = velocity_at(embeds, bias, noisy, sigma)
+        error = (velocity - (noise - clip)).square()
         loss = (weights(clip, s) * error).mean()
+        if reader:
+            half = args.batch // 2
+            levels = own_levels(rng.randint(1, MOST_OWN_STEPS))
+            own = own_guesses(partial(velocity_at, embeds[:half], bias[:half]), noise[:half], levels)
+            with autocast():
+                logits = reader(torch.cat([noisy - s * velocity, own]))
+            told = torch.tensor([text != "" for text in captions])
+            unread = misread(logits, targets_of([*indices.tolist(), *indices[:half].tolist()])) * torch.cat([told, told[:half]])
+            loss, total_unread = loss + args.read * unread.mean(), total_unread + unread[args.batch :].mean().item()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step(args.lr * min((step + 1) / WARMUP, cosine(spent_s / budget_s)))
@@ -197,8 +236,9 @@ def main() -> None:
         average.update(model, step)
         total, since = total + error.detach().mean().item(), since + 1
         if step % 50 == 0:
-            run.log(step=step, loss=total / since, clips_per_s=50 * args.batch / (time.monotonic() - began))
-            total, since, began = 0.0, 0, time.monotonic()
+            pace = 50 * args.batch / (time.monotonic() - began)
+            run.log(step=step, loss=total / since, unread=total_unread / since, clips_per_s=pace)
+            total, total_unread, since, began = 0.0, 0.0, 0, time.monotonic()
         now = time.monotonic()
         spent_s, last = spent_s + min(now - last, LONGEST_STEP_S), now
         if step % 100 == 0 or spent_s >= budget_s:
