@@ -29,7 +29,7 @@ from training.pocket.arithmetic import DTYPE, autocast
 from training.pocket.encode_clips import open_latents
 from training.pocket.latent_reader import load_reader, misread, targets_of
 from training.pocket.run import Average, Run, cosine
-from training.pocket.train_transformer import LONGEST_STEP_S, WARMUP, Captioner, weights
+from training.pocket.train_transformer import LONGEST_STEP_S, WARMUP, Captioner, velocity_at, weights
 
 LEVELS = (1.0, 0.9, 0.75, 0.5, 0.0)
 """Where the way is cut: four even steps under the shift of 3, and the end."""
@@ -148,13 +148,6 @@ def main() -> None:
         step, spent_s = state["step"], state["spent_s"]
     reader = load_reader(args.reader) if args.read else None
     levels = torch.tensor(LEVELS)
-
-    def velocity_at(embeds: torch.Tensor, bias: torch.Tensor, noisy: torch.Tensor, sigma: torch.Tensor | float) -> torch.Tensor:
-        with autocast():
-            processor.bias_B11L = bias.to(DTYPE)
-            answer: torch.Tensor = student(noisy, torch.as_tensor(sigma).expand(len(noisy)) * 1000, embeds, return_dict=False)[0]
-        return answer.float()
-
     total, total_unread, since, began = 0.0, 0.0, 0, time.monotonic()
     last, budget_s = time.monotonic(), 60 * args.minutes
     while spent_s < budget_s:
@@ -168,12 +161,12 @@ def main() -> None:
         embeds, bias = captioner(indices, rng)
         with autocast():
             goal = teacher.crossing(x, start, end, embeds, bias)
-        error = (velocity_at(embeds, bias, x, start) - goal).square()
+        error = (velocity_at(student, processor, (embeds, bias), x, start) - goal).square()
         loss = (weights(clip, s) * error).mean()
         if reader:
             made = torch.randn(clip.shape, generator=generator)
             for level, following in pairwise(LEVELS):
-                made = made + (following - level) * velocity_at(embeds, bias, made, level)
+                made = made + (following - level) * velocity_at(student, processor, (embeds, bias), made, level)
             with autocast():
                 logits = reader(made)
             unread = misread(logits, targets_of(indices)).mean()

@@ -94,6 +94,21 @@ def weights(clip: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
     return 1 + (MOVING_WEIGHT - 1) * (1 - sigma) * moves[:, None, None]
 
 
+Prompts = tuple[torch.Tensor, torch.Tensor]
+"""Embeddings and token scores, as a `Captioner` gives them."""
+
+
+def velocity_at(
+    model: WanTransformer3DModel, processor: FoldedPromptProcessor, prompts: Prompts, noisy: torch.Tensor, sigma: torch.Tensor | float
+) -> torch.Tensor:
+    """The velocity at latents `noisy` `[B, C, T, H, W]` of noise level `sigma`, one for all or `[B]`, in float32."""
+    embeds, bias = prompts
+    with autocast():
+        processor.bias_B11L = bias.to(DTYPE)
+        velocity: torch.Tensor = model(noisy, torch.as_tensor(sigma).expand(len(noisy)) * 1000, embeds, return_dict=False)[0]
+    return velocity.float()
+
+
 def own_levels(num_steps: int) -> list[float]:
     """Noise levels of the first `num_steps` of one step more, from pure noise on, as the sampler spaces them."""
     evenly = [1 - i / (num_steps + 1) for i in range(num_steps + 1)]
@@ -193,13 +208,6 @@ def main() -> None:
         step, spent_s = state["step"], state["spent_s"]
     likely = shares(len(latents), args.lean)
     reader = load_reader(args.reader) if args.read else None
-
-    def velocity_at(embeds: torch.Tensor, bias: torch.Tensor, noisy: torch.Tensor, sigma: torch.Tensor | float) -> torch.Tensor:
-        with autocast():
-            processor.bias_B11L = bias.to(DTYPE)
-            answer: torch.Tensor = model(noisy, torch.as_tensor(sigma).expand(len(noisy)) * 1000, embeds, return_dict=False)[0]
-        return answer.float()
-
     total, total_unread, since, began = 0.0, 0.0, 0, time.monotonic()
     last, budget_s = time.monotonic(), 60 * args.minutes
     while spent_s < budget_s:
@@ -217,13 +225,13 @@ def main() -> None:
         captions = captioner.write(indices.tolist(), rng)
         embeds, bias = captioner.embed(captions)
         noisy = (1 - s) * clip + s * noise
-        velocity = velocity_at(embeds, bias, noisy, sigma)
+        velocity = velocity_at(model, processor, (embeds, bias), noisy, sigma)
         error = (velocity - (noise - clip)).square()
         loss = (weights(clip, s) * error).mean()
         if reader:
             half = args.batch // 2
             levels = own_levels(rng.randint(1, MOST_OWN_STEPS))
-            own = own_guesses(partial(velocity_at, embeds[:half], bias[:half]), noise[:half], levels)
+            own = own_guesses(partial(velocity_at, model, processor, (embeds[:half], bias[:half])), noise[:half], levels)
             with autocast():
                 logits = reader(torch.cat([noisy - s * velocity, own]))
             told = torch.tensor([text != "" for text in captions])
