@@ -95,9 +95,9 @@ def scheduling() -> list[str]:
         f"{theirs['p50_second_half_s']:.0f} s in the second half of {vip['duration_s']:.0f} s (`python -m benchmarks.vip`).",
         "",
         "The simulator against that service (`python -m benchmarks.calibration`): "
-        + "; ".join(_beside(name, calibration[name]) for name in TRACES if name in calibration)
+        + "; ".join(_beside(name, calibration[name]) for name in TRACES)
         + ". Times quoted at acceptance were off by "
-        + "; ".join(_quoted(name, calibration[name]["quotes"]) for name in TRACES if name in calibration)
+        + "; ".join(_quoted(name, calibration[name]["quotes"]) for name in TRACES)
         + ".",
     ]
     return lines

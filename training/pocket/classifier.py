@@ -84,8 +84,9 @@ class Classifier(nn.Module):
 
     def __init__(self, width: int = 96, path_width: int = 96, eye: nn.Module | None = None, length: int = FRAMES_READ) -> None:
         super().__init__()
-        own_eye = nn.Sequential(*halve(6, 32), Block(32), *halve(32, 64), Block(64), *halve(64, width), Block(width))
-        self.eye = eye or own_eye
+        if eye is None:
+            eye = nn.Sequential(*halve(6, 32), Block(32), *halve(32, 64), Block(64), *halve(64, width), Block(width))
+        self.eye = eye
         self.still_labels = tuple(label for label in LABELS if label != "motion")
         self.attention = nn.Conv2d(width, len(self.still_labels), 1)
         self.still_heads = nn.ModuleDict({label: nn.Linear(3 * width, len(LABELS[label])) for label in self.still_labels})

@@ -20,13 +20,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from training.pocket.arithmetic import autocast
-from training.pocket.classifier import Block, Classifier, halve
+from training.pocket.classifier import EDGES, Block, Classifier, halve
 from training.pocket.encode_clips import LATENT_SHAPE, open_latents, scene_of, statistics
 from training.pocket.muon import MuonWithAdamW
 from training.pocket.run import Run, cosine
 from training.pocket.world import LABELS
 
-EDGES = ("eye.0.", "attention", "still_heads", "path.11")
 WIDTH = 96
 HELD_OUT_SHARE = 0.05
 """So many of the clips, the last ones, are kept for the reader's own test."""

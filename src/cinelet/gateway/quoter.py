@@ -174,8 +174,9 @@ class Quoter:
 
 
 def beside_device_s(job: Job) -> float | None:
-    """What a finished clip took from acceptance to its file beside the device's own seconds; None for one that had to wait first."""
-    if job.started_at is None or job.finished_at is None or not 0 <= job.started_at - job.created_at <= AT_ONCE_S:
+    """What a finished clip took from acceptance to its file beside the device's own seconds; None for one that had to wait,
+    before it started or for another worker."""
+    if job.started_at is None or job.finished_at is None or job.attempt > 1 or not 0 <= job.started_at - job.created_at <= AT_ONCE_S:
         return None
     return max(0.0, job.finished_at - job.created_at - float(job.report["inference_time_s"]))
 

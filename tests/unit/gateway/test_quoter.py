@@ -51,7 +51,7 @@ def test_the_best_tier_is_overtaken_least() -> None:
     assert OVERTAKEN[RANKS["vip"]] == 1.0 < OVERTAKEN[RANKS["standard"]] < OVERTAKEN[RANKS["free"]]
 
 
-def finished(started_after_s: float | None, took_s: float) -> Job:
+def finished(started_after_s: float | None, took_s: float, attempt: int = 1) -> Job:
     return Job(
         id="video_local_1",
         tenant="acme",
@@ -62,6 +62,7 @@ def finished(started_after_s: float | None, took_s: float) -> Job:
         available_at=NOW,
         started_at=None if started_after_s is None else NOW + started_after_s,
         finished_at=NOW + took_s,
+        attempt=attempt,
         report={"inference_time_s": 2.0},
     )
 
@@ -73,6 +74,10 @@ def test_what_a_clip_takes_beside_the_device_counts_from_its_acceptance_to_its_f
 @pytest.mark.parametrize("started_after_s", [None, 0.4, -3.0])
 def test_who_waited_or_whose_clock_is_another_tells_nothing_of_that(started_after_s: float | None) -> None:
     assert beside_device_s(finished(started_after_s, 9.0)) is None
+
+
+def test_a_clip_whose_worker_died_tells_nothing_of_that_either() -> None:
+    assert beside_device_s(finished(0.05, 50.0, attempt=2)) is None
 
 
 def test_a_clock_that_is_a_little_off_makes_no_time_below_zero() -> None:
