@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sqlite3
 from collections.abc import Sequence
-
-import httpx2
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
 
 from cinelet.capacity import Arrival
 from cinelet.capacity.load.endpoint import Endpoint
@@ -29,7 +32,17 @@ def play(url: str, arrivals: Sequence[Arrival], *, timeout_s: float = TIMEOUT_S)
     return asyncio.run(run())
 
 
-def durations_s(url: str, samples: Sequence[Sample]) -> list[float]:
-    """Device seconds of each finished clip, as the service reports them."""
-    with httpx2.Client(base_url=url, trust_env=False, timeout=30.0) as client:
-        return [client.get(f"/v1/videos/{sample.job_id}").json()["inference_time_s"] for sample in samples]
+@dataclass(frozen=True, kw_only=True)
+class Life:
+    """One finished clip by the service's own clock, not by looks from outside: from acceptance to its file, and on the device."""
+
+    took_s: float
+    device_s: float
+
+
+def lives(store: Path, samples: Sequence[Sample]) -> list[Life]:
+    """What the service's SQLite file says of each finished sample."""
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as database:
+        rows = {job_id: rest for job_id, *rest in database.execute("SELECT id, finished_at - created_at, report FROM jobs")}
+    told = [rows[sample.job_id] for sample in samples]
+    return [Life(took_s=took_s, device_s=json.loads(report)["inference_time_s"]) for took_s, report in told]

@@ -49,7 +49,7 @@ def waits(arrivals: list[Arrival], num_devices: int) -> Iterator[tuple[float, ..
                 is_open = {i: job for i, job in is_open.items() if job.left_at(simulator.now) > EPSILON_S}
                 waiting = [job for job in is_open.values() if job not in running]
                 outlook = Outlook(waiting, running, num_places=num_devices, policy=policy, now=simulator.now)
-                quoted_s[number] = outlook.wait_s(newcomer), outlook.expected_wait_s(newcomer)
+                quoted_s[number] = outlook.wait_s(newcomer), outlook.expected_wait_s(newcomer, simulator.now)
             number += 1
     tally = simulator.tally
     latency_s = dict(zip(tally.column("number").tolist(), tally.column("latency_s").tolist(), strict=True))

@@ -22,13 +22,15 @@ OnFrames = Callable[[int, "NDArray[np.uint8]"], None]
 """Hears of frames as they are decoded: the number of the first, and uint8 `[T, H, W, C]`. A decode that ran out of memory begins again,
 at frame 0."""
 Preset = Literal["draft", "standard", "final"]
-SamplerName = Literal["unipc", "dpm++", "euler", "lcm"]
+SamplerName = Literal["unipc", "dpm++", "dpm++sde", "euler", "lcm"]
 VaeTier = Literal["full", "half", "tiny"]
 StepCache = Literal["off", "mild", "strong"]
 Stage = Literal["encode", "denoise", "decode", "mux"]
 
 PRESETS: tuple[Preset, ...] = ("draft", "standard", "final")
-SAMPLERS: tuple[SamplerName, ...] = ("unipc", "dpm++", "euler", "lcm")
+SAMPLERS: tuple[SamplerName, ...] = ("unipc", "dpm++", "dpm++sde", "euler", "lcm")
+STOCHASTIC_SAMPLERS: tuple[SamplerName, ...] = ("dpm++sde", "lcm")
+"""They draw noise at each step: more steps give another clip, not the same one more exactly."""
 VAE_TIERS: tuple[VaeTier, ...] = ("full", "half", "tiny")
 """Decoding in float32, in bfloat16, by a tiny decoder: from the best picture to the quickest."""
 STEP_CACHES: tuple[StepCache, ...] = ("off", "mild", "strong")

@@ -115,7 +115,7 @@ BAD = {
     "negative seed": (["a", "--seed", "-1"], "seed", "from 0 to"),
     "infinite guidance": (["a", "--guidance-scale", "inf"], "guidance_scale", "from 0 to 50"),
     "no number": (["a", "--guidance-scale", "nan"], "guidance_scale", "from 0 to 50"),
-    "unknown sampler": (["a", "--sampler", "magic"], "sampler", "unipc, dpm++, euler, lcm"),
+    "unknown sampler": (["a", "--sampler", "magic"], "sampler", "unipc, dpm++, dpm++sde, euler, lcm"),
     "unknown preset": (["a", "--preset", "magic"], "preset", "draft, standard, final"),
     "unknown model": (["a", "--model", "pockt"], "model", "did you mean pocket"),
     "no such folder": (["a", "--model", "./nowhere"], "model", "holds no checkpoint"),

@@ -140,6 +140,10 @@ def test_running_tells_what_the_devices_are_at(world: World) -> None:
     assert (running.id, running.tier, running.left_s, running.can_park(0.0)) == (lease.job.id, "free", 4.0, True)
     load = world.store.register.load()
     assert (load.running_s, load.waiting_s) == (4.0, 1.0)
+    world.clock.advance(1.5)
+    assert world.store.register.running()[0].left_s == pytest.approx(2.5), "the device went on since"
+    world.clock.advance(60)
+    assert world.store.register.running()[0].left_s == 0.0
 
 
 def test_nothing_waits_in_an_empty_house(world: World) -> None:

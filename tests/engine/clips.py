@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cinelet.engine import Engine, Trajectory
-from cinelet.video import Plan, Video
+from cinelet.video import STOCHASTIC_SAMPLERS, Plan, Video
 
 TOLERANCE = 2
 """Of 255: what rounding may do to a frame. The test checkpoints are loud enough that any wrong number does far more."""
@@ -113,12 +113,13 @@ def reference(pipeline: WanPipeline | WanImageToVideoPipeline, plan: Plan, image
     schedulers: dict[str, Callable[[], Any]] = {
         "unipc": lambda: UniPCMultistepScheduler.from_config(config, flow_shift=plan.flow_shift),
         "dpm++": lambda: DPMSolverMultistepScheduler.from_config(config, algorithm_type="dpmsolver++", flow_shift=plan.flow_shift),
+        "dpm++sde": lambda: DPMSolverMultistepScheduler.from_config(config, algorithm_type="sde-dpmsolver++", flow_shift=plan.flow_shift),
         "euler": lambda: FlowMatchEulerDiscreteScheduler(shift=plan.flow_shift),
         "lcm": lambda: FlowMatchLCMScheduler(shift=plan.flow_shift),
     }
     generator = torch.Generator().manual_seed(plan.seed)
     scheduler = schedulers[plan.sampler]()
-    if plan.sampler == "lcm":
+    if plan.sampler in STOCHASTIC_SAMPLERS:
         step = scheduler.step
         scheduler.step = lambda *args, **kwargs: step(*args, generator=generator, **kwargs)
     kept: list[torch.Tensor] = []

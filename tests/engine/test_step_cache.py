@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from cinelet.engine import Engine, Trajectory, load_model
 from cinelet.engine.step_cache import STEP_CACHE_TABLE, TOLERANCES, Smoothness, VelocityCache, measure, read_table, write_table
 from cinelet.errors import InvalidValueError, ModelFilesError
 from cinelet.models import Catalogue, plan
-from cinelet.video import VideoRequest
+from cinelet.video import STOCHASTIC_SAMPLERS, SamplerName, VideoRequest
 from tests.engine.clips import advance, assert_equal_clip, assert_same_clip, generate, make_plan, recorded_batches
 from tests.engine.conftest import Checkpoint
 
@@ -165,11 +166,13 @@ def test_a_model_that_was_not_measured_refuses_and_says_what_to_run(checkpoints:
         plan(VideoRequest(prompt="a car", model="wan2.2-ti2v-5b", step_cache="mild"), Catalogue(tmp_path).get("wan2.2-ti2v-5b"))
 
 
-def test_a_sampler_that_draws_noise_refuses_the_cache(engine: Engine, tmp_path: Path) -> None:
-    with pytest.raises(InvalidValueError, match="lcm draws noise"):
-        engine.admit(make_plan(sampler="lcm", step_cache="mild"))
-    with pytest.raises(InvalidValueError, match="lcm draws noise"):
-        plan(VideoRequest(prompt="a car", sampler="lcm", step_cache="mild"), Catalogue(tmp_path).get("pocket"))
+@pytest.mark.parametrize("sampler", STOCHASTIC_SAMPLERS)
+def test_a_sampler_that_draws_noise_refuses_the_cache(engine: Engine, tmp_path: Path, sampler: SamplerName) -> None:
+    message = re.escape(f"the sampler {sampler} draws noise")
+    with pytest.raises(InvalidValueError, match=message):
+        engine.admit(make_plan(sampler=sampler, step_cache="mild"))
+    with pytest.raises(InvalidValueError, match=message):
+        plan(VideoRequest(prompt="a car", sampler=sampler, step_cache="mild"), Catalogue(tmp_path).get("pocket"))
 
 
 def test_the_pocket_model_was_measured(tmp_path: Path) -> None:

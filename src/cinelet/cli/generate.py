@@ -39,7 +39,7 @@ def generate(  # noqa: PLR0917 - the options of a command
     num_frames: Annotated[int | None, typer.Option(help="Pictures in the clip.")] = None,
     fps: Annotated[int | None, typer.Option(help="Pictures a second.")] = None,
     seed: Annotated[int | None, typer.Option(help="Same seed, same clip. Left out: a new one, printed.")] = None,
-    sampler: Annotated[str | None, typer.Option(help="unipc, dpm++, euler or lcm.")] = None,
+    sampler: Annotated[str | None, typer.Option(help="unipc, dpm++, dpm++sde, euler or lcm.")] = None,
     flow_shift: Annotated[float | None, typer.Option(help="Shift of the noise schedule.")] = None,
     variation_seed: Annotated[int | None, typer.Option(help="Turn the seed's noise towards this other seed.")] = None,
     variation_strength: Annotated[float, typer.Option(help="How far: 0 is the seed's clip, 1 the other's.")] = 0.0,

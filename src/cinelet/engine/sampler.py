@@ -18,7 +18,7 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 
-from cinelet.video import SamplerName
+from cinelet.video import STOCHASTIC_SAMPLERS, SamplerName
 
 Config = Mapping[str, Any]
 
@@ -49,7 +49,6 @@ class Solver:
     make: Callable[[Config, float], Any]
     counters: tuple[str, ...] = ()
     histories: tuple[str, ...] = ()
-    is_stochastic: bool = False
 
 
 SOLVERS: dict[SamplerName, Solver] = {
@@ -63,8 +62,13 @@ SOLVERS: dict[SamplerName, Solver] = {
         counters=("lower_order_nums",),
         histories=("model_outputs",),
     ),
+    "dpm++sde": Solver(
+        make=_multistep(DPMSolverMultistepScheduler, algorithm_type="sde-dpmsolver++"),
+        counters=("lower_order_nums",),
+        histories=("model_outputs",),
+    ),
     "euler": Solver(make=_flow_match(FlowMatchEulerDiscreteScheduler)),
-    "lcm": Solver(make=_flow_match(FlowMatchLCMScheduler), is_stochastic=True),
+    "lcm": Solver(make=_flow_match(FlowMatchLCMScheduler)),
 }
 
 
@@ -105,7 +109,7 @@ class Sampler:
     @property
     def is_stochastic(self) -> bool:
         """Whether each step draws noise of its own."""
-        return self._solver.is_stochastic
+        return self.name in STOCHASTIC_SAMPLERS
 
     @property
     def is_done(self) -> bool:

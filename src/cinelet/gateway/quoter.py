@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from cinelet.gateway.recent import Recent
@@ -44,8 +45,7 @@ class Quote:
 
 def quote(work: Candidate, outlook: Outlook[Candidate], now: float, overhead_s: float) -> Quote:
     """What one is told who stands in this line, or would, at `now` (unix seconds)."""
-    wait_s = max(0.0, outlook.expected_wait_s(work) - (now - outlook.now))
-    return Quote(work_s=work.left_s, wait_s=wait_s, overhead_s=overhead_s, num_ahead=outlook.ahead_of(work)[0])
+    return Quote(work_s=work.left_s, wait_s=outlook.expected_wait_s(work, now), overhead_s=overhead_s, num_ahead=outlook.ahead_of(work)[0])
 
 
 class Quoter:
@@ -63,6 +63,7 @@ class Quoter:
         self._learning = threading.Lock()
         self._learnt_at = float("-inf")
         self._overheads_s: list[float] = []
+        self._between_s = 0.0
         self._num_places = 1
         self._outlook: Outlook[Candidate] | None = None
         self._expected: dict[str, Candidate] = {}
@@ -105,6 +106,7 @@ class Quoter:
             policy=self._policy,
             now=self._store.database.clock(),
             beyond=beyond,
+            between_s=self._between_s,
         )
         with self._joining:
             for work in {work.id: work for work in (*expected, *self._expected.values())}.values():
@@ -143,7 +145,7 @@ class Quoter:
         if job.state == "running":
             return 0, job.left_s + self.overhead_s
         outlook, work = self.fresh(), candidate_of(job)
-        return outlook.ahead_of(work)[0], outlook.expected_wait_s(work) + job.left_s + self.overhead_s
+        return outlook.ahead_of(work)[0], outlook.expected_wait_s(work, self._store.database.clock()) + job.left_s + self.overhead_s
 
     def _learn_if_due(self) -> None:
         """Learn from the clips that were finished since, unless another thread is at it: no clip counts twice."""
@@ -157,10 +159,14 @@ class Quoter:
     def _learn_all(self) -> None:
         self._learnt_at = self._clock()
         self._num_places = max(1, len(self._store.roster.present()))
+        gaps_s: list[float] = []
         for model, pricer in self._pricers.items():
-            for job in reversed(self._store.register.recent(model, NUM_SAMPLES)):
+            recent = self._store.register.recent(model, NUM_SAMPLES)
+            gaps_s += between_clips_s(recent)
+            for job in reversed(recent):
                 if job.id not in self._learnt:
                     self._learn(job, pricer)
+        self._between_s = median(gaps_s) if gaps_s else self._between_s
 
     def _learn(self, job: Job, pricer: Pricer) -> None:
         self._learnt.add(job.id)
@@ -179,6 +185,17 @@ def beside_device_s(job: Job) -> float | None:
     if job.started_at is None or job.finished_at is None or job.attempt > 1 or not 0 <= job.started_at - job.created_at <= AT_ONCE_S:
         return None
     return max(0.0, job.finished_at - job.created_at - float(job.report["inference_time_s"]))
+
+
+def between_clips_s(jobs: Sequence[Job]) -> list[float]:
+    """What passed on the devices from the end of a clip's own seconds to the start of the next, where that had waited for it."""
+    made = sorted((str(job.report["worker"]), job.started_at, job.id, job) for job in jobs if job.started_at and job.report.get("worker"))
+    gaps_s: list[float] = []
+    for (worker, started_at, _, job), (next_worker, next_at, _, following) in pairwise(made):
+        end_at = started_at + float(job.report["inference_time_s"])
+        if worker == next_worker and following.created_at <= end_at <= next_at:
+            gaps_s.append(next_at - end_at)
+    return gaps_s
 
 
 def candidate_of(job: Job) -> Candidate:

@@ -45,9 +45,10 @@ class Load:
 class Register:
     """Jobs as their owners see them."""
 
-    def __init__(self, database: Database, bell: Bell) -> None:
+    def __init__(self, database: Database, bell: Bell, *, lease_s: float) -> None:
         self._database = database
         self._bell = bell
+        self._lease_s = lease_s
 
     def get(self, job_id: str, tenant: str) -> Job:
         """The tenant's job. Raises `NotFoundError`."""
@@ -104,9 +105,11 @@ class Register:
         return self._database.read(work)
 
     def running(self, limit: int = MAX_RUNNING) -> Sequence[Candidate]:
-        """What the devices are at, with what is left of it."""
-        query = select(*(jobs.c[name] for name in CANDIDATE)).where(jobs.c.state == "running").limit(limit)
-        return self._database.read(lambda connection: [to_candidate(row) for row in connection.execute(query).mappings()])
+        """What the devices are at, with what is left of it: what a worker told last, less the time since."""
+        query = select(*(jobs.c[name] for name in CANDIDATE), jobs.c.leased_until).where(jobs.c.state == "running").limit(limit)
+        rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
+        since = self._database.clock() + self._lease_s  # a word of a worker renews its lease
+        return [to_candidate({**row, "left_s": max(0.0, row["left_s"] - max(0.0, since - row["leased_until"]))}) for row in rows]
 
     def cancel(self, job_id: str, tenant: str) -> Job:
         """Stop the work, keep the record. A job that has ended stays as it is. Raises `NotFoundError`."""

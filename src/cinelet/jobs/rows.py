@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -39,6 +40,6 @@ def to_job(row: RowMapping) -> Job:
     )
 
 
-def to_candidate(row: RowMapping) -> Candidate:
+def to_candidate(row: Mapping[str, Any]) -> Candidate:
     """A candidate from its own few columns."""
-    return Candidate(**row)
+    return Candidate(**{name: row[name] for name in CANDIDATE})

@@ -42,7 +42,7 @@ class Store:
             self.database.close()
             raise
         self.intake = Intake(self.database, self.bell)
-        self.register = Register(self.database, self.bell)
+        self.register = Register(self.database, self.bell, lease_s=lease_s)
         self.history = History(self.database)
         self.roster = Roster(self.database)
         self.leases = Leases(self.database, self.bell, lease_s=lease_s, retention_s=retention_s)

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from cinelet.errors import InvalidValueError
 from cinelet.models.card import NO_STEP_CACHE, ModelCard
-from cinelet.video import Plan, VideoRequest
+from cinelet.video import STOCHASTIC_SAMPLERS, Plan, VideoRequest
 
 T = TypeVar("T")
 
@@ -75,8 +75,9 @@ def _check_step_cache(request: VideoRequest, card: ModelCard) -> None:
     """Steps are drawn on only where the model was measured, and by a solver that adds no noise on the way."""
     if not card.has_step_cache:
         raise InvalidValueError("step_cache", request.step_cache, f"{card.name} takes off only: {NO_STEP_CACHE}")
-    if _given(request.sampler, card.sampler) == "lcm":
-        raise InvalidValueError("step_cache", request.step_cache, "the sampler lcm draws noise at each step and takes off only")
+    sampler = _given(request.sampler, card.sampler)
+    if sampler in STOCHASTIC_SAMPLERS:
+        raise InvalidValueError("step_cache", request.step_cache, f"the sampler {sampler} draws noise at each step and takes off only")
 
 
 def _given(value: T | None, default: T) -> T:

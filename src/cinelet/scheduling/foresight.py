@@ -19,11 +19,12 @@ W = TypeVar("W", bound=Work)
 
 
 def play_forward(
-    waiting: Collection[W], running: Collection[W], *, num_places: int, policy: Policy, now: float
+    waiting: Collection[W], running: Collection[W], *, num_places: int, policy: Policy, now: float, between_s: float = 0.0
 ) -> Iterator[tuple[W, float]]:
-    """Each waiting job, and how many seconds after `now` it starts, in the order of their starts.
+    """Each waiting job, and how many seconds after `now` it starts, in the order of their starts; nobody starts before it has come.
 
-    Of more running jobs than places the last ones are parked: they wait too.
+    `between_s` passes on a device from the end of one to the start of the next. Of more running jobs than places the last ones are parked:
+    they wait too.
     """
     ledger = Ledger()
     line: Line[W] = policy.line(ledger)
@@ -36,12 +37,14 @@ def play_forward(
         if decision.park is not None:
             runs.remove(decision.park)
             line.push(decision.park, now)
-        yield decision.start, 0.0
-        ends.append(now + decision.start.left_at(now))
-    ends += [now + max(0.0, work.left_at(now)) for work in runs]
+        start_at = max(now, decision.start.arrived_at)
+        yield decision.start, start_at - now
+        ends.append(start_at + decision.start.left_at(now) + between_s)
+    ends += [now + max(0.0, work.left_at(now)) + between_s for work in runs]
     heapify(ends)
     while len(line):
-        at = heappop(ends)
-        work = line.pop(at)
-        yield work, at - now
-        heappush(ends, at + work.left_at(now))
+        free_at = heappop(ends)
+        work = line.pop(free_at)
+        start_at = max(free_at, work.arrived_at)
+        yield work, start_at - now
+        heappush(ends, start_at + work.left_at(now) + between_s)

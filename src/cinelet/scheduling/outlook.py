@@ -29,6 +29,7 @@ class Outlook(Generic[W]):
     """What waits and runs on `num_places` devices at `now`. Threads may ask while another adds: the line is replaced as a whole.
 
     Of a long line only a part may be listed; `beyond` are the number and the seconds of the others, which count as standing last.
+    `between_s` passes on a device from one clip to the next; only short lines, which are played forward, count it in.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Outlook(Generic[W]):
         policy: Policy,
         now: float,
         beyond: tuple[int, float] = (0, 0.0),
+        between_s: float = 0.0,
     ) -> None:
         self.now = now
         self.running = running
@@ -47,6 +49,7 @@ class Outlook(Generic[W]):
         self._policy = policy
         self._ledger = Ledger()
         self._beyond = beyond
+        self._between_s = between_s
         self._waiting = list(waiting)
         self._ids = {work.id for work in (*waiting, *running)}
         self._told: dict[Hashable, float] = {}
@@ -62,7 +65,10 @@ class Outlook(Generic[W]):
         return num, seconds
 
     def wait_s(self, work: W) -> float:
-        """When `work` would start, counted from `now`, if nobody else comes. Equal work is told the same until somebody joins."""
+        """When `work` would start, counted from when the line was read, if nobody else comes.
+
+        Equal work is told the same until somebody joins.
+        """
         if len(self._waiting) > FORESEEN or self._beyond[0]:
             return self.wait_in_place_s(work)
         told = self._told
@@ -71,16 +77,17 @@ class Outlook(Generic[W]):
             told[key] = self._play(work)
         return told[key]
 
-    def expected_wait_s(self, work: W) -> float:
-        """The same with those counted in who will come and go first. Who can be in time is not told a later time than its deadline."""
-        wait_s = self.wait_s(work)
-        return max(wait_s, min(OVERTAKEN[work.rank] * wait_s, slack_s(work, self.now)))
+    def expected_wait_s(self, work: W, now: float) -> float:
+        """The same counted from `now`, with those counted in who will come and go first. Who can be in time is not told a later time than
+        its deadline."""
+        wait_s = max(0.0, self.wait_s(work) - (now - self.now))
+        return max(wait_s, min(OVERTAKEN[work.rank] * wait_s, slack_s(work, now)))
 
     def _play(self, work: W) -> float:
         """One that waits already keeps its place among equals."""
         waiting = list(self._waiting) if any(other.id == work.id for other in self._waiting) else [*self._waiting, work]
         running = [other for other in self.running if other.id != work.id]
-        starts = play_forward(waiting, running, num_places=self.num_places, policy=self._policy, now=self.now)
+        starts = play_forward(waiting, running, num_places=self.num_places, policy=self._policy, now=self.now, between_s=self._between_s)
         return next(start_s for other, start_s in starts if other.id == work.id)
 
     def wait_in_place_s(self, work: W) -> float:

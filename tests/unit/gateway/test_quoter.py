@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from cinelet.gateway.quoter import beside_device_s, quote
+from cinelet.gateway.quoter import beside_device_s, between_clips_s, quote
 from cinelet.jobs import Candidate, Job, Tier
 from cinelet.scheduling import RANKS, Outlook, policy_named
 from cinelet.scheduling.outlook import OVERTAKEN
@@ -32,7 +34,7 @@ def candidate(job_id: str, tier: Tier, left_s: float, due_s: float = 100.0) -> C
 def test_a_wait_is_quoted_longer_for_those_who_are_overtaken_and_the_work_is_not(tier: Tier) -> None:
     line = Outlook([candidate("first", tier, 10.0)], [], num_places=1, policy=policy_named("fifo"), now=NOW)
     told = quote(candidate("second", tier, 4.0), line, NOW + 2, overhead_s=0.5)
-    assert told.wait_s == pytest.approx(10.0 * OVERTAKEN[RANKS[tier]] - 2)
+    assert told.wait_s == pytest.approx((10.0 - 2) * OVERTAKEN[RANKS[tier]])
     assert told.eta_s == pytest.approx(told.wait_s + 4.5)
 
 
@@ -69,6 +71,20 @@ def finished(started_after_s: float | None, took_s: float, attempt: int = 1) -> 
 
 def test_what_a_clip_takes_beside_the_device_counts_from_its_acceptance_to_its_file() -> None:
     assert beside_device_s(finished(0.05, 2.3)) == pytest.approx(0.3)
+
+
+def made(name: str, created_s: float, started_s: float, worker: str = "one") -> Job:
+    """A clip of two device seconds."""
+    report = {"inference_time_s": 2.0, "worker": worker}
+    return replace(finished(started_s, started_s + 2.5), id=name, created_at=NOW + created_s, started_at=NOW + started_s, report=report)
+
+
+def test_what_passes_between_two_clips_is_learnt_where_the_second_had_waited() -> None:
+    waited = [made("a", 0.0, 0.0), made("b", 1.0, 2.1), made("c", 1.5, 4.3)]
+    assert between_clips_s(waited) == pytest.approx([0.1, 0.2])
+    assert between_clips_s([made("a", 0.0, 0.0), made("b", 2.5, 2.6)]) == [], "the device had nothing to do"
+    assert between_clips_s([made("a", 0.0, 0.0), made("b", 0.5, 0.6)]) == [], "it took the other's place"
+    assert between_clips_s([made("a", 0.0, 0.0), made("b", 1.0, 2.1, worker="two")]) == []
 
 
 @pytest.mark.parametrize("started_after_s", [None, 0.4, -3.0])

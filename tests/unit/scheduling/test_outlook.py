@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from unittest import mock
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,6 +99,21 @@ def test_who_joined_stands_before_those_who_ask_next() -> None:
     assert outlook.wait_s(first) == 0.0
     outlook.add(first)
     assert (outlook.ahead_of(second), outlook.wait_s(second)) == ((1, 4.0), 4.0)
+
+
+def test_one_who_came_after_the_line_was_read_has_not_begun_before_it_came() -> None:
+    outlook = Outlook([], [], num_places=1, policy=policy_named("cinelet"), now=10.0)
+    outlook.add(Job("a", 0, 10.4, 60.0, 2.0))
+    asking = Job("b", 0, 10.5, 60.0, 2.0)
+    assert outlook.wait_s(asking) == pytest.approx(2.4)
+    assert outlook.expected_wait_s(asking, 10.5) == pytest.approx(1.9)
+
+
+def test_what_passes_between_two_clips_counts_once_for_each_that_goes_before() -> None:
+    running = [Job("a", 0, 0.0, 60.0, 2.0, is_running=True)]
+    waiting = [Job("b", 0, 1.0, 60.0, 2.0), Job("c", 0, 2.0, 60.0, 2.0)]
+    outlook = Outlook(waiting, running, num_places=1, policy=policy_named("fifo"), now=10.0, between_s=0.25)
+    assert outlook.wait_s(Job("d", 0, 10.0, 60.0, 2.0)) == pytest.approx(6.75)
 
 
 def test_one_who_is_there_is_not_added_again_and_one_who_did_not_join_is_gone() -> None:
