@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import statistics
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from cinelet.capacity import Arrival
@@ -34,15 +36,37 @@ def play(url: str, arrivals: Sequence[Arrival], *, timeout_s: float = TIMEOUT_S)
 
 @dataclass(frozen=True, kw_only=True)
 class Life:
-    """One finished clip by the service's own clock, not by looks from outside: from acceptance to its file, and on the device."""
+    """One finished clip by the service's own clock, not by looks from outside: when it was accepted, first came to the device and was there
+    as a file, and its seconds on the device."""
 
-    took_s: float
+    created_at: float
+    started_at: float
+    finished_at: float
     device_s: float
 
+    @property
+    def took_s(self) -> float:
+        """From acceptance to its file."""
+        return self.finished_at - self.created_at
 
-def lives(store: Path, samples: Sequence[Sample]) -> list[Life]:
+
+def lives_of(store: Path, samples: Sequence[Sample]) -> list[Life]:
     """What the service's SQLite file says of each finished sample."""
     with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as database:
-        rows = {job_id: rest for job_id, *rest in database.execute("SELECT id, finished_at - created_at, report FROM jobs")}
-    told = [rows[sample.job_id] for sample in samples]
-    return [Life(took_s=took_s, device_s=json.loads(report)["inference_time_s"]) for took_s, report in told]
+        rows = {job_id: rest for job_id, *rest in database.execute("SELECT id, created_at, started_at, finished_at, report FROM jobs")}
+    lives: list[Life] = []
+    for sample in samples:
+        created_at, started_at, finished_at, report = rows[sample.job_id]
+        device_s = json.loads(report)["inference_time_s"]
+        lives.append(Life(created_at=created_at, started_at=started_at, finished_at=finished_at, device_s=device_s))
+    return lives
+
+
+def turn_s(lives: Sequence[Life]) -> float:
+    """What passes on one device from a clip's own seconds to the next that has waited, in the median."""
+    gaps_s = []
+    for one, following in pairwise(sorted(lives, key=lambda life: life.started_at)):
+        end_at = one.started_at + one.device_s
+        if following.created_at <= end_at <= following.started_at:
+            gaps_s.append(following.started_at - end_at)
+    return statistics.median(gaps_s)

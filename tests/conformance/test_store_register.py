@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cinelet.errors import InvalidValueError, NotFoundError
-from cinelet.jobs import Beat
+from cinelet.jobs import DECODING, Beat
 from cinelet.jobs.register import MAX_PAGE
 from tests.support.world import World
 
@@ -144,6 +144,8 @@ def test_running_tells_what_the_devices_are_at(world: World) -> None:
     assert world.store.register.running()[0].left_s == pytest.approx(2.5), "the device went on since"
     world.clock.advance(60)
     assert world.store.register.running()[0].left_s == 0.0
+    world.store.leases.beat([Beat(job_id=lease.job.id, token=lease.token, stage=DECODING, step=16, left_s=1.0)])
+    assert not world.store.register.running()[0].can_park(0.0), "nobody takes its place any more"
 
 
 def test_nothing_waits_in_an_empty_house(world: World) -> None:

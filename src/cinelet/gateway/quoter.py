@@ -18,8 +18,10 @@ NUM_SAMPLES = 20
 MAX_LEARNT = 1000
 """Ids of clips that were learnt from, so that none counts twice."""
 REFRESH_S = 2.0
-GLANCE_S = 0.5
+GLANCE_S = 0.2
 """How old the line may be for an answer; who finds it older asks anew, for all."""
+KEPT_TIMES = 20
+"""A line that took long to read is kept so many times as long, `REFRESH_S` at most: reading it is a small part of the time."""
 MAX_LISTED = 512
 FIRST_OVERHEAD_S = 0.2
 """Encoding the file, storing it, noticing: what is not the device's, before any was measured."""
@@ -69,6 +71,7 @@ class Quoter:
         self._expected: dict[str, Candidate] = {}
         self._joining = threading.Lock()
         self._read_at = self._asked_at = float("-inf")
+        self._kept_s = GLANCE_S
 
     def price(self, plan: Plan) -> Cost:
         """Predicted device seconds."""
@@ -84,7 +87,7 @@ class Quoter:
         now = self._clock()
         if self._outlook is None:
             return None
-        if now - max(self._read_at, self._asked_at) > GLANCE_S:
+        if now - max(self._read_at, self._asked_at) > self._kept_s:
             self._asked_at = now  # this caller asks for all others
             return None
         return self._outlook
@@ -92,6 +95,7 @@ class Quoter:
     def look(self) -> Outlook[Candidate]:
         """The line as it is now, and those who are about to join it. Blocks."""
         self._learn_if_due()
+        began = self._clock()
         expected = tuple(self._expected.values())  # before the line is read: who is written meanwhile is in both, and counts once
         waiting = self._store.leases.candidates(list(self._pricers), limit=MAX_LISTED)
         beyond = (0, 0.0)
@@ -113,6 +117,7 @@ class Quoter:
                 outlook.add(work)
             self._outlook = outlook
         self._read_at = self._clock()
+        self._kept_s = min(REFRESH_S, max(GLANCE_S, KEPT_TIMES * (self._read_at - began)))
         return outlook
 
     def expect(self, work: Candidate) -> None:

@@ -19,6 +19,8 @@ START_IMAGE = "start.png"
 """The name of a start image among a job's files; its digest, which the plan names, stands in the place of a lease token."""
 MAX_START_IMAGE_BYTES = 1 << 26
 """Pixels of the largest clips, uncompressed, with room."""
+DECODING = "vae_decode"
+"""The stage of a job whose steps are done and whose frames are not, in the words of the wire."""
 STEPS_ASSUMED = 25
 """Of a job whose plan is not at hand: only how soon it could give way depends on it."""
 
@@ -142,6 +144,7 @@ class Candidate:
     left_s: float
     attempt: int
     shape: str
+    stage: str | None = None
 
     @property
     def rank(self) -> int:
@@ -168,5 +171,5 @@ class Candidate:
         return self.left_s
 
     def can_park(self, now: float) -> bool:  # noqa: ARG002
-        """Whether it has a place to give away."""
-        return self.state == "running"
+        """Whether it has a place to give away; a decode is not interrupted."""
+        return self.state == "running" and self.stage != DECODING

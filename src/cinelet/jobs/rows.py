@@ -40,6 +40,6 @@ def to_job(row: RowMapping) -> Job:
     )
 
 
-def to_candidate(row: Mapping[str, Any]) -> Candidate:
+def to_candidate(row: RowMapping | Mapping[str, Any]) -> Candidate:
     """A candidate from its own few columns."""
     return Candidate(**{name: row[name] for name in CANDIDATE})

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from cinelet.jobs import Beat, Lease
+from cinelet.jobs import DECODING, Beat, Lease
 from cinelet.scheduling import RANKS, Cost
 from cinelet.scheduling.order import ALONE_FROM_ATTEMPT
 from cinelet.video import Plan
 from cinelet.worker.frame_stream import FrameStream
 
-STAGES = {"encode": "text_encode", "denoise": "denoise_high", "decode": "vae_decode", "mux": "video_encode"}
+STAGES = {"encode": "text_encode", "denoise": "denoise_high", "decode": DECODING, "mux": "video_encode"}
 """The engine's stages in the words of the wire."""
 
 
