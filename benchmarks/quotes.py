@@ -26,7 +26,7 @@ from cinelet.capacity.simulator import Simulator
 from cinelet.capacity.workload import Workload
 from cinelet.scheduling import Outlook, policy_named
 
-WORK_S = dict(zip(CLASSES, (0.45, 2.2, 5.6), strict=True))
+WORK_S = dict(zip(CLASSES, (0.16, 0.32, 1.55), strict=True))
 DEVICES = (1, 8)
 SEEDS = range(12)
 NUM_REQUESTS = 120
