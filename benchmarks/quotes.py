@@ -2,9 +2,9 @@
 
     python -m benchmarks.quotes
 
-The classes and tiers of `benchmarks.calibration`, simulated on one device and on eight under bursts (load 0.5) and a steady load of
-0.6. A quote plays the line forward as in the service; `with_allowance` counts in those who will overtake. What is off is only who
-comes later and goes first. Writes results/quotes.json.
+The classes, tiers and loads of `benchmarks.calibration`, simulated on one device and on eight. A quote plays the line forward as in the
+service; `with_allowance` counts in those who will overtake. What is off is only who comes later and goes first. Writes
+results/quotes.json.
 """
 
 from __future__ import annotations

@@ -148,6 +148,14 @@ def test_running_tells_what_the_devices_are_at(world: World) -> None:
     assert not world.store.register.running()[0].can_park(0.0), "nobody takes its place any more"
 
 
+def test_running_tells_the_last_begun_first(world: World) -> None:
+    begun = []
+    for _ in range(3):
+        begun.append(world.claim(world.submit().job.id).job.id)
+        world.clock.advance(1)
+    assert [running.id for running in world.store.register.running()] == begun[::-1]
+
+
 def test_nothing_waits_in_an_empty_house(world: World) -> None:
     load = world.store.register.load()
     assert (load.waiting, load.waiting_s, load.running, load.running_s, load.oldest_at) == ({}, 0, 0, 0, None)

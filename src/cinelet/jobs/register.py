@@ -105,8 +105,12 @@ class Register:
         return self._database.read(work)
 
     def running(self, limit: int = MAX_RUNNING) -> Sequence[Candidate]:
-        """What the devices are at, with what is left of it: what a worker told last, less the time since."""
-        query = select(*(jobs.c[name] for name in CANDIDATE), jobs.c.leased_until).where(jobs.c.state == "running").limit(limit)
+        """What the devices are at, with what is left of it: what a worker told last, less the time since.
+
+        The last begun come first: whoever was begun before on the same device made room for them, or waits parked.
+        """
+        columns = [jobs.c[name] for name in (*CANDIDATE, "leased_until")]
+        query = select(*columns).where(jobs.c.state == "running").order_by(jobs.c.started_at.desc(), jobs.c.id).limit(limit)
         rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
         since = self._database.clock() + self._lease_s  # a word of a worker renews its lease
         return [to_candidate({**row, "left_s": max(0.0, row["left_s"] - max(0.0, since - row["leased_until"]))}) for row in rows]

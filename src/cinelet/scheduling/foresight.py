@@ -6,7 +6,7 @@ clip knows that. Clips are taken as whole: who runs from now on is not parked an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ W = TypeVar("W", bound=Work)
 
 
 def play_forward(
-    waiting: Collection[W], running: Collection[W], *, num_places: int, policy: Policy, now: float, between_s: float = 0.0
+    waiting: Collection[W], running: Sequence[W], *, num_places: int, policy: Policy, now: float, between_s: float = 0.0
 ) -> Iterator[tuple[W, float]]:
     """Each waiting job, and how many seconds after `now` it starts, in the order of their starts; nobody starts before it has come.
 
@@ -28,9 +28,8 @@ def play_forward(
     """
     ledger = Ledger()
     line: Line[W] = policy.line(ledger)
-    by_turn = sorted(running, key=lambda work: policy.turn(work, now))
-    runs = by_turn[:num_places]
-    for work in (*waiting, *by_turn[num_places:]):
+    runs = list(running[:num_places])
+    for work in (*waiting, *running[num_places:]):
         line.push(work, now)
     ends: list[float] = []
     while decision := decide(policy, line, runs, num_free=num_places - len(runs) - len(ends), ledger=ledger, now=now):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Sequence
 from itertools import accumulate
 from typing import Generic, TypeVar
 
@@ -26,7 +26,9 @@ FORESEEN = 128
 
 
 class Outlook(Generic[W]):
-    """What waits and runs on `num_places` devices at `now`. Threads may ask while another adds: the line is replaced as a whole.
+    """What waits and runs on `num_places` devices at `now`, first those that are on the devices, then those that are parked.
+
+    Threads may ask while another adds: the line is replaced as a whole.
 
     Of a long line only a part may be listed; `beyond` are the number and the seconds of the others, which count as standing last.
     `between_s` passes on a device from one clip to the next; only short lines, which are played forward, count it in.
@@ -35,7 +37,7 @@ class Outlook(Generic[W]):
     def __init__(
         self,
         waiting: Collection[W],
-        running: Collection[W],
+        running: Sequence[W],
         *,
         num_places: int,
         policy: Policy,

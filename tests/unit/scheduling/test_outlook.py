@@ -83,6 +83,13 @@ def test_a_parked_clip_is_work_that_waits_and_not_a_second_device() -> None:
     assert outlook.wait_s(Job("c", 1, 100.0, 500.0, 5.0)) == 30.0
 
 
+def test_who_is_on_the_device_is_told_by_their_order_and_not_by_the_policy() -> None:
+    """The parked one would go first by its deadline, and would make room for a short clip; the other is decoded, and does not."""
+    on_it, parked = Job("a", 1, 0.0, 900.0, 10.0), Job("b", 1, 1.0, 500.0, 20.0, is_running=True)
+    outlook = Outlook([], [on_it, parked], num_places=1, policy=policy_named("cinelet"), now=100.0)
+    assert outlook.wait_s(Job("c", 1, 100.0, 130.0, 5.0)) == 10.0
+
+
 def test_it_knows_that_those_before_it_will_step_aside() -> None:
     """Both before it cannot both be in time: the second becomes late while the first is served, and the asking one goes first."""
     policy = policy_named("cinelet+no-preempt")
