@@ -134,6 +134,14 @@ def test_a_quota_of_three_tenths_has_room_for_three_tenths(world: World) -> None
         world.submit(reserved_s=0.1)
 
 
+def test_nobody_follows_who_came_later_in_the_same_round(world: World) -> None:
+    later = {"digest": "d", "state": "scheduled", "available_at": world.clock() + 20}
+    first, second, at_once = (world.submission(**what) for what in (later, later, {"digest": "d"}))
+    answers = [answer for answer in world.accept(first, second, at_once) if isinstance(answer, Accepted)]
+    assert [answer.kind for answer in answers] == ["new", "follower", "new"]
+    assert answers[1].job.leader_id == first.job.id
+
+
 def test_equal_ones_that_start_at_other_times_take_the_quota_in_the_order_they_came(world: World) -> None:
     world.store.tenants.put(Tenant(id="ann", quota_s=20))
     later = world.submission(digest="d", state="scheduled", available_at=world.clock() + 20, reserved_s=10.0)

@@ -220,7 +220,7 @@ BUGS: dict[Callable[[Patch], None], str] = {
     quota_is_not_checked: "I1|I3",
     shared_files_are_swept: "I4",
     deleted_work_is_a_hit: "I1|I3",
-    one_tenants_work_answers_anothers: "I1",
+    one_tenants_work_answers_anothers: "I1|I3",
     followers_can_be_claimed: "I1",
 }
 """Each bug, and how the machine names it (a pattern)."""

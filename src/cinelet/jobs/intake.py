@@ -240,13 +240,21 @@ class _Round:
 
 
 def leading(asking: Sequence[Numbered]) -> list[Numbered]:
-    """Those that follow none before them: of equal ones the first, and each that starts before all equal ones that lead."""
+    """Those that follow none before them: of equal ones the first, and each that starts before all equal ones that lead.
+
+    One that leads behind a follower of the same digest waits for the next turn, and all after it, so that nobody follows who came later.
+    """
     leads: list[Numbered] = []
     by_digest: dict[str, list[Job]] = {}
+    followed: set[str | None] = set()
     for i, submission in asking:
-        job = submission.job
-        equals = by_digest.setdefault(job.digest, []) if submission.may_reuse and job.digest is not None else []
-        if not any(can_follow(job, other) for other in equals):
+        job, digest = submission.job, submission.job.digest if submission.may_reuse else None
+        equals = by_digest.setdefault(digest, []) if digest is not None else []
+        if any(can_follow(job, other) for other in equals):
+            followed.add(digest)
+        elif digest in followed:
+            break
+        else:
             leads.append((i, submission))
             equals.append(job)
     return leads
