@@ -9,7 +9,6 @@ import statistics
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from cinelet.capacity import Arrival
@@ -17,6 +16,7 @@ from cinelet.capacity.load.endpoint import Endpoint
 from cinelet.capacity.load.probe import Probe
 from cinelet.capacity.load.sample import Sample
 from cinelet.capacity.load.wishes import Wishes, fresh_seed
+from cinelet.scheduling.foresight import gaps_s
 
 TIMEOUT_S = 1800.0
 
@@ -64,9 +64,4 @@ def lives_of(store: Path, samples: Sequence[Sample]) -> list[Life]:
 
 def turn_s(lives: Sequence[Life]) -> float:
     """What passes on one device from a clip's own seconds to the next that has waited, in the median."""
-    gaps_s = []
-    for one, following in pairwise(sorted(lives, key=lambda life: life.started_at)):
-        end_at = one.started_at + one.device_s
-        if following.created_at <= end_at <= following.started_at:
-            gaps_s.append(following.started_at - end_at)
-    return statistics.median(gaps_s)
+    return statistics.median(gaps_s((life.created_at, life.started_at, life.device_s) for life in lives))

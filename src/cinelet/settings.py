@@ -111,7 +111,10 @@ class Settings(BaseSettings):
     slots: int = Field(default=1, ge=1, le=64, description="Clips that a worker advances together, where that pays.")
     profiles_dir: Path = Field(default=DATA / "profiles", description="Where it is kept what clips cost on this device.")
     lease_s: float = Field(
-        default=45.0, ge=0.5, le=3600.0, description="How long a worker may be silent before its jobs go to another; above one step."
+        default=45.0,
+        ge=0.5,
+        le=3600.0,
+        description="How long a worker may be silent before its jobs go to another; above one step, alike on one store.",
     )
     checkpoint_every_s: float = Field(
         default=20.0, gt=0.0, le=3600.0, description="How often a running clip is saved, so that another worker can go on."

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain
 from statistics import median
 
 from cinelet.gateway.recent import Recent
 from cinelet.jobs import Candidate, Job, Store
 from cinelet.scheduling import Cost, Outlook, Policy, Pricer
+from cinelet.scheduling.foresight import gaps_s
 from cinelet.video import Plan
 
 NUM_SAMPLES = 20
@@ -164,14 +166,13 @@ class Quoter:
     def _learn_all(self) -> None:
         self._learnt_at = self._clock()
         self._num_places = max(1, len(self._store.roster.present()))
-        gaps_s: list[float] = []
+        recent = {model: self._store.register.recent(model, NUM_SAMPLES) for model in self._pricers}
         for model, pricer in self._pricers.items():
-            recent = self._store.register.recent(model, NUM_SAMPLES)
-            gaps_s += between_clips_s(recent)
-            for job in reversed(recent):
+            for job in reversed(recent[model]):
                 if job.id not in self._learnt:
                     self._learn(job, pricer)
-        self._between_s = median(gaps_s) if gaps_s else self._between_s
+        if between_s := between_clips_s(chain.from_iterable(recent.values())):
+            self._between_s = median(between_s)
 
     def _learn(self, job: Job, pricer: Pricer) -> None:
         self._learnt.add(job.id)
@@ -192,15 +193,13 @@ def beside_device_s(job: Job) -> float | None:
     return max(0.0, job.finished_at - job.created_at - float(job.report["inference_time_s"]))
 
 
-def between_clips_s(jobs: Sequence[Job]) -> list[float]:
-    """What passed on the devices from the end of a clip's own seconds to the start of the next, where that had waited for it."""
-    made = sorted((str(job.report["worker"]), job.started_at, job.id, job) for job in jobs if job.started_at and job.report.get("worker"))
-    gaps_s: list[float] = []
-    for (worker, started_at, _, job), (next_worker, next_at, _, following) in pairwise(made):
-        end_at = started_at + float(job.report["inference_time_s"])
-        if worker == next_worker and following.created_at <= end_at <= next_at:
-            gaps_s.append(next_at - end_at)
-    return gaps_s
+def between_clips_s(jobs: Iterable[Job]) -> list[float]:
+    """What passed on the devices between two clips, see `gaps_s`."""
+    stays: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    for job in jobs:
+        if job.started_at is not None and "worker" in job.report:
+            stays[job.report["worker"]].append((job.created_at, job.started_at, float(job.report["inference_time_s"])))
+    return [gap_s for on_device in stays.values() for gap_s in gaps_s(on_device)]
 
 
 def candidate_of(job: Job) -> Candidate:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, select, update
 
 from cinelet.errors import InvalidValueError, NotFoundError
 from cinelet.jobs.bell import Bell
@@ -112,8 +112,13 @@ class Register:
         columns = [jobs.c[name] for name in (*CANDIDATE, "leased_until")]
         query = select(*columns).where(jobs.c.state == "running").order_by(jobs.c.started_at.desc(), jobs.c.id).limit(limit)
         rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
-        since = self._database.clock() + self._lease_s  # a word of a worker renews its lease
-        return [to_candidate({**row, "left_s": max(0.0, row["left_s"] - max(0.0, since - row["leased_until"]))}) for row in rows]
+        now = self._database.clock()
+
+        def since_told_s(row: RowMapping) -> float:
+            told_at: float = row["leased_until"] - self._lease_s  # a word of a worker renews its lease
+            return max(0.0, now - told_at)
+
+        return [to_candidate({**row, "left_s": max(0.0, row["left_s"] - since_told_s(row))}) for row in rows]
 
     def cancel(self, job_id: str, tenant: str) -> Job:
         """Stop the work, keep the record. A job that has ended stays as it is. Raises `NotFoundError`."""

@@ -6,8 +6,9 @@ clip knows that. Clips are taken as whole: who runs from now on is not parked an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
+from itertools import pairwise
 from typing import TypeVar
 
 from cinelet.scheduling.ledger import Ledger
@@ -47,3 +48,16 @@ def play_forward(
         start_at = max(free_at, work.arrived_at)
         yield work, start_at - now
         heappush(ends, start_at + work.left_at(now) + between_s)
+
+
+def gaps_s(stays: Iterable[tuple[float, float, float]]) -> list[float]:
+    """What passed on one device from the end of a clip's own seconds to the start of the next, where that had waited for it.
+
+    `stays` are (came, began, device seconds). Who began before another's end took its place: nothing passed between those.
+    """
+    found = []
+    for (_, began_at, device_s), (came_at, next_at, _) in pairwise(sorted(stays, key=lambda stay: stay[1])):
+        end_at = began_at + device_s
+        if came_at <= end_at <= next_at:
+            found.append(next_at - end_at)
+    return found
