@@ -3,10 +3,10 @@
     python -m benchmarks.calibration
 
 Three classes of clips; a steady trace, one that swells and ebbs, and a bursty one. What a clip of each class takes beside the device is
-measured first, alone, and what it takes on it and what passes between two in a rehearsal, another steady trace; everything else the
-simulator knows already. Compared are median, p95 and the share of kept promises, by the service's clock. `replayed` is the simulation
-once more with the device seconds that each clip then took: what is left apart is not of prices. In the same runs the quotes given at
-acceptance are held against what came. Writes results/calibration.json and docs/images/calibration.png.
+measured first, alone; what it takes on it, how much of that is its decode and what passes between two in a rehearsal, another steady
+trace. Everything else the simulator knows already. Compared are median, p95 and the share of kept promises, by the service's clock.
+`replayed` is the simulation once more with the device seconds that each clip then took: what is left apart is not of prices. In the same
+runs the quotes given at acceptance are held against what came. Writes results/calibration.json and docs/images/calibration.png.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ REHEARSAL_SEED = 12
 PARK_S = 0.02
 
 
-def clip(kind: str, at: float, tier: Tier, service_s: float | None = None) -> Arrival:
+def clip(kind: str, at: float, tier: Tier, service_s: float | None = None, decode_share: float | None = None) -> Arrival:
     """One request of a class."""
     steps, frames, width, height = CLASSES[kind]
     return Arrival(
@@ -65,6 +65,7 @@ def clip(kind: str, at: float, tier: Tier, service_s: float | None = None) -> Ar
         width=width,
         height=height,
         service_s=service_s,
+        decode_share=decode_share,
     )
 
 
@@ -83,7 +84,8 @@ class Stage:
 
     def play(self, arrivals: Sequence[Arrival]) -> list[tuple[Sample, Life]]:
         """Each request and its clip, in the order of the arrivals."""
-        samples = sorted(play(self._url, [replace(arrival, service_s=None) for arrival in arrivals]), key=lambda one: one.number)
+        asked = [replace(arrival, service_s=None, decode_share=None) for arrival in arrivals]
+        samples = sorted(play(self._url, asked), key=lambda one: one.number)
         return list(zip(samples, lives_of(self._store, samples), strict=True))
 
     def alone_s(self) -> tuple[dict[str, float], dict[str, float]]:
@@ -97,18 +99,29 @@ class Stage:
         device_s = {kind: statistics.median(life.device_s for life in clips) for kind, clips in made.items()}
         return device_s, {kind: statistics.median(life.took_s - life.device_s for life in clips) for kind, clips in made.items()}
 
-    def rehearse(self, alone_s: Mapping[str, float]) -> tuple[dict[str, float], float]:
-        """Mean device seconds of each class while gateway and callers want the cores too, and what passes between two clips."""
+    def rehearse(self, alone_s: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float], float]:
+        """Mean device seconds of each class while gateway and callers want the cores too, the share of the decode in them, and what passes
+        between two clips."""
         arrivals = trace("steady", alone_s, NUM_REHEARSED, seed=REHEARSAL_SEED)
         made: dict[str, list[Life]] = {kind: [] for kind in CLASSES}
         for arrival, (_, life) in zip(arrivals, self.play(arrivals), strict=True):
             made[kind_of(arrival)].append(life)
         device_s = {kind: statistics.mean(life.device_s for life in clips) for kind, clips in made.items()}
-        return device_s, turn_s([life for clips in made.values() for life in clips])
+        decode_shares = {kind: statistics.mean(life.decode_s for life in clips) / device_s[kind] for kind, clips in made.items()}
+        return device_s, decode_shares, turn_s([life for clips in made.values() for life in clips])
 
 
-def trace(name: str, device_s: Mapping[str, float], num: int, *, num_devices: int = 1, seed: int = 11) -> list[Arrival]:
+def trace(
+    name: str,
+    device_s: Mapping[str, float],
+    num: int,
+    *,
+    decode_shares: Mapping[str, float] | None = None,
+    num_devices: int = 1,
+    seed: int = 11,
+) -> list[Arrival]:
     """About `num` requests at the load of the trace."""
+    shares = decode_shares or dict.fromkeys(CLASSES, 0.0)
     rng = np.random.default_rng(seed)
     mean_s = sum(SHARES[kind] * device_s[kind] for kind in CLASSES)
     rate = num_devices * LOAD[name] / mean_s
@@ -121,12 +134,19 @@ def trace(name: str, device_s: Mapping[str, float], num: int, *, num_devices: in
         instants = bursty(rate, duration_s, rng, dispersion=DISPERSION, window_s=WINDOW_MEANS * mean_s)
     kinds = rng.choice(list(SHARES), len(instants), p=list(SHARES.values()))
     tiers = [list(TIERS)[number] for number in rng.choice(len(TIERS), len(instants), p=list(TIERS.values()))]
-    return [clip(str(kind), float(at), tier, device_s[str(kind)]) for at, kind, tier in zip(instants, kinds, tiers, strict=True)]
+    return [
+        clip(kind, float(at), tier, device_s[kind], shares[kind]) for at, kind, tier in zip(instants, map(str, kinds), tiers, strict=True)
+    ]
 
 
-def simulate(arrivals: Sequence[Arrival], device_s: Sequence[float], beside_s: Sequence[float]) -> list[float]:
-    """Latencies in the order of the arrivals, each of which occupies the device for so long."""
-    arrivals = [replace(arrival, service_s=seconds) for arrival, seconds in zip(arrivals, device_s, strict=True)]
+def simulate(arrivals: Sequence[Arrival], device_s: Sequence[float], beside_s: Sequence[float], between_s: float) -> list[float]:
+    """Latencies in the order of the arrivals, each of which occupies the device for so long, and for what passes before the next."""
+
+    def occupying(arrival: Arrival, seconds: float) -> Arrival:
+        decode_s = (arrival.decode_share or 0.0) * seconds
+        return replace(arrival, service_s=between_s + seconds, decode_share=decode_s / (between_s + seconds))
+
+    arrivals = list(map(occupying, arrivals, device_s))
     tally = Simulator(policy_named("cinelet"), Fleet(num_devices=1, park_s=PARK_S), Workload(arrivals=arrivals).jobs()).run()
     latency = np.empty(len(arrivals))
     latency[tally.column("number")] = tally.column("latency_s")
@@ -170,8 +190,8 @@ def compare(
     real_s = [(sample.lag_s or 0.0) + life.took_s for sample, life in played]
     promised_s = promises(arrivals)
     beside_s = [beside_of[kind_of(arrival)] for arrival in arrivals]
-    simulated_s = simulate(arrivals, [between_s + device_s[kind_of(arrival)] for arrival in arrivals], beside_s)
-    replayed_s = simulate(arrivals, [between_s + life.device_s for _, life in played], beside_s)
+    simulated_s = simulate(arrivals, [device_s[kind_of(arrival)] for arrival in arrivals], beside_s, between_s)
+    replayed_s = simulate(arrivals, [life.device_s for _, life in played], beside_s, between_s)
     real, simulated, replayed = (figures(seconds, promised_s, beside_s) for seconds in (real_s, simulated_s, replayed_s))
     told = quotes([sample.eta_s / life.took_s - 1 for sample, life in played if sample.eta_s is not None])
     values = {"requests": len(arrivals), "real": real, "simulated": simulated, "replayed": replayed, "quotes": told}
@@ -190,13 +210,14 @@ def main() -> None:
     ):
         stage = Stage(service)
         alone_s, beside_of = stage.alone_s()
-        device_s, between_s = stage.rehearse(alone_s)
+        device_s, decode_shares, between_s = stage.rehearse(alone_s)
         result["between_s"] = round(between_s, 3)
-        for name, seconds_of in {"alone_s": alone_s, "device_s": device_s, "beside_s": beside_of}.items():
-            result[name] = {kind: round(seconds, 3) for kind, seconds in seconds_of.items()}
+        figures_of = {"alone_s": alone_s, "device_s": device_s, "decode_share": decode_shares, "beside_s": beside_of}
+        for name, by_kind in figures_of.items():
+            result[name] = {kind: round(figure, 3) for kind, figure in by_kind.items()}
         print(result)
         for name in LOAD:
-            arrivals = trace(name, device_s, args.requests)
+            arrivals = trace(name, device_s, args.requests, decode_shares=decode_shares)
             played = stage.play(arrivals)
             result[name], real_s, simulated_s = compare(arrivals, played, device_s, between_s, beside_of)
             print(name, result[name])

@@ -37,12 +37,13 @@ def play(url: str, arrivals: Sequence[Arrival], *, timeout_s: float = TIMEOUT_S)
 @dataclass(frozen=True, kw_only=True)
 class Life:
     """One finished clip by the service's own clock, not by looks from outside: when it was accepted, first came to the device and was there
-    as a file, and its seconds on the device."""
+    as a file, its seconds on the device and those of its decode among them."""
 
     created_at: float
     started_at: float
     finished_at: float
     device_s: float
+    decode_s: float
 
     @property
     def took_s(self) -> float:
@@ -57,8 +58,9 @@ def lives_of(store: Path, samples: Sequence[Sample]) -> list[Life]:
     lives: list[Life] = []
     for sample in samples:
         created_at, started_at, finished_at, report = rows[sample.job_id]
-        device_s = json.loads(report)["inference_time_s"]
-        lives.append(Life(created_at=created_at, started_at=started_at, finished_at=finished_at, device_s=device_s))
+        told = json.loads(report)
+        device_s, decode_s = told["inference_time_s"], told["stage_durations_s"]["vae_decode"]
+        lives.append(Life(created_at=created_at, started_at=started_at, finished_at=finished_at, device_s=device_s, decode_s=decode_s))
     return lives
 
 

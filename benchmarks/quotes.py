@@ -27,6 +27,8 @@ from cinelet.capacity.workload import Workload
 from cinelet.scheduling import Outlook, policy_named
 
 WORK_S = dict(zip(CLASSES, (0.16, 0.32, 1.55), strict=True))
+DECODE_SHARES = dict(zip(CLASSES, (0.59, 0.50, 0.30), strict=True))
+"""As measured by `benchmarks.calibration`."""
 DEVICES = (1, 8)
 SEEDS = range(12)
 NUM_REQUESTS = 120
@@ -67,7 +69,7 @@ def main() -> None:
     for num_devices in DEVICES:
         for name in LOAD:
             num = num_devices * NUM_REQUESTS
-            traces = [trace(name, WORK_S, num, num_devices=num_devices, seed=seed) for seed in SEEDS]
+            traces = [trace(name, WORK_S, num, decode_shares=DECODE_SHARES, num_devices=num_devices, seed=seed) for seed in SEEDS]
             rows = [row for arrivals in traces for row in waits(arrivals, num_devices)]
             work_s, by_line_s, quoted_s, latency_s = np.array(rows).T
             result[f"{name}, {num_devices} devices"] = {

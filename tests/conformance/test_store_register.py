@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cinelet.errors import InvalidValueError, NotFoundError
-from cinelet.jobs import DECODING, Beat
+from cinelet.jobs import Beat
 from cinelet.jobs.register import MAX_PAGE
 from tests.support.world import World
 
@@ -137,15 +137,20 @@ def test_running_tells_what_the_devices_are_at(world: World) -> None:
     world.submit(work_s=1.0)
     world.store.leases.beat([Beat(job_id=lease.job.id, token=lease.token, stage="denoise_high", step=5, left_s=4.0)])
     [running] = world.store.register.running()
-    assert (running.id, running.tier, running.left_s, running.can_park(0.0)) == (lease.job.id, "free", 4.0, True)
+    left_s = world.store.register.left_s
+    assert (running.id, running.tier, running.step, left_s(running)) == (lease.job.id, "free", 5, pytest.approx(4.0))
     load = world.store.register.load()
     assert (load.running_s, load.waiting_s) == (4.0, 1.0)
     world.clock.advance(1.5)
-    assert world.store.register.running()[0].left_s == pytest.approx(2.5), "the device went on since"
+    assert left_s(running) == pytest.approx(2.5), "the device went on since"
     world.clock.advance(60)
-    assert world.store.register.running()[0].left_s == 0.0
-    world.store.leases.beat([Beat(job_id=lease.job.id, token=lease.token, stage=DECODING, step=16, left_s=1.0)])
-    assert not world.store.register.running()[0].can_park(0.0), "nobody takes its place any more"
+    assert left_s(running) == 0.0
+
+
+def test_of_a_waiting_job_all_is_left_that_it_came_with(world: World) -> None:
+    job = world.submit(work_s=10.0).job
+    world.clock.advance(60)
+    assert world.store.register.left_s(world.find(job.id)) == 10.0
 
 
 def test_running_tells_the_last_begun_first(world: World) -> None:

@@ -10,13 +10,14 @@ import numpy as np
 
 from cinelet.capacity.arrivals import Instants
 from cinelet.capacity.options import read_options
-from cinelet.capacity.trace import MAX_DEADLINE_S, TIERS, Arrival, Tier
+from cinelet.capacity.trace import MAX_DEADLINE_S, MAX_DECODE_SHARE, TIERS, Arrival, Tier
 from cinelet.errors import InvalidValueError
 from cinelet.video import check_number
 
 CLASS_FIELDS = {
     "share": "share",
     "service": "service_s",
+    "decode": "decode_share",
     "deadline": "deadline_factor",
     "width": "width",
     "height": "height",
@@ -32,6 +33,7 @@ class JobClass:
 
     share: float = 1.0
     service_s: float | None = None
+    decode_share: float | None = None
     deadline_factor: float | None = None
     model: str | None = None
     width: int | None = None
@@ -83,6 +85,7 @@ def parse_mix(text: str) -> tuple[JobClass, ...]:
         if "deadline" in options and "service" not in options:
             raise InvalidValueError("mix", part, "a deadline is a factor of service; say service=SECONDS too")
         one = JobClass(**{CLASS_FIELDS[name]: value for name, value in options.items()})
+        check_number("mix, decode", one.decode_share, 0.0, MAX_DECODE_SHARE)
         check_number("mix, deadline", one.deadline_s, 0.0, MAX_DEADLINE_S)
         classes.append(one)
     return tuple(classes)
@@ -95,7 +98,7 @@ def parse_tiers(text: str) -> dict[Tier, float]:
 
 
 def _settings(job_class: JobClass, tier: Tier) -> dict[str, Any]:
-    names = ("model", "width", "height", "num_frames", "num_inference_steps", "service_s", "deadline_s")
+    names = ("model", "width", "height", "num_frames", "num_inference_steps", "service_s", "decode_share", "deadline_s")
     return {"tier": tier, **{name: getattr(job_class, name) for name in names}}
 
 

@@ -11,12 +11,13 @@ class SimJob:
     """One arrival. Work is counted in seconds alone on a free device; `asked_s` is that of the clip that was asked for.
 
     A turn is one stay on a device: from `began_at` on, with `turn_left_s` left to do then. What is left is `left_s` at `since`, and
-    falls by `rate` a second from there (1: alone on the device). `shape` is what jobs must share to be stepped together.
+    falls by `rate` a second from there (1: alone on the device). After the last step follow `decode_s`, which nothing interrupts.
+    `shape` is what jobs must share to be stepped together.
     """
 
     __slots__ = (
-        "arrived_at", "asked_s", "began_at", "due_at", "id", "is_overdue_turn", "left_s", "model", "num_parks", "number", "offer",
-        "rank", "rate", "shape", "since", "solo_s", "step_s", "tenant", "turn_left_s",
+        "arrived_at", "asked_s", "began_at", "decode_s", "due_at", "id", "is_overdue_turn", "left_s", "model", "num_parks", "number",
+        "offer", "rank", "rate", "shape", "since", "solo_s", "step_s", "tenant", "turn_left_s",
     )  # fmt: skip
 
     def __init__(
@@ -28,6 +29,7 @@ class SimJob:
         solo_s: float,
         step_s: float,
         rank: int,
+        decode_s: float = 0.0,
         tenant: str = "",
         model: str = "",
         shape: object = None,
@@ -42,6 +44,7 @@ class SimJob:
         self.due_at = due_at
         self.asked_s = self.solo_s = self.left_s = self.turn_left_s = solo_s
         self.step_s = step_s
+        self.decode_s = decode_s
         self.since: float | None = None
         self.began_at = arrived_at
         self.rate = 1.0
@@ -56,23 +59,26 @@ class SimJob:
         return self.left_s - (now - self.since) * self.rate
 
     def can_park(self, now: float) -> bool:
-        """After its first step of this turn, and before its last."""
-        left_s = self.left_at(now)
-        return self.since is not None and self.turn_left_s - left_s >= self.step_s - EPSILON_S and left_s >= 2 * self.step_s
+        """At the end of a step, of which each turn gets one, and while two are left."""
+        if self.since is None or now < self.began_at:
+            return False
+        return self._turn_steps(now) * self.step_s <= self.turn_left_s - 2 * self.step_s - self.decode_s + EPSILON_S
 
     def next_boundary(self, now: float) -> float:
         """When the step under way ends. Only a running job has one."""
-        if now <= self.began_at:
-            return self.began_at
         done_s = self.turn_left_s - self.left_at(now)
-        return now + max(0.0, ceil(done_s / self.step_s - EPSILON_S) * self.step_s - done_s) / self.rate
+        return now + max(0.0, self._turn_steps(now) * self.step_s - done_s) / self.rate
+
+    def _turn_steps(self, now: float) -> int:
+        """Steps of this turn that will have ended when the one under way has."""
+        return max(1, ceil((self.turn_left_s - self.left_at(now)) / self.step_s - EPSILON_S))
 
     def lighter(self, share: float, offer: int) -> SimJob:
         """The clip of rung `offer` of the ladder instead: fewer steps of the same length, `share` of the work that was asked for."""
         solo_s = self.asked_s * share
         job = SimJob(
-            self.number, arrived_at=self.arrived_at, due_at=self.due_at, solo_s=solo_s, step_s=min(self.step_s, solo_s), rank=self.rank,
-            tenant=self.tenant, model=self.model, shape=self.shape,
+            self.number, arrived_at=self.arrived_at, due_at=self.due_at, solo_s=solo_s, step_s=self.step_s, rank=self.rank,
+            decode_s=self.decode_s, tenant=self.tenant, model=self.model, shape=self.shape,
         )  # fmt: skip
         job.asked_s = self.asked_s
         job.offer = offer

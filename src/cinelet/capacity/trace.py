@@ -29,6 +29,7 @@ MAX_ARRIVAL_S = 3650 * DAY_S
 MAX_DEADLINE_S = 30 * DAY_S
 MAX_SERVICE_S = 7 * DAY_S
 """Bounds against slips (milliseconds for seconds), far above any clip."""
+MAX_DECODE_SHARE = 0.99
 MAX_PIXELS_A_SIDE = 16_384
 MAX_FRAMES = 100_000
 MAX_MODEL_CHARS = 200
@@ -46,7 +47,7 @@ class Arrival:
     """One request of a load: when it comes and what it asks for; None is "as the service likes it".
 
     `arrival_s` counts from the start of the trace, `deadline_s` from the arrival; `service_s` are the seconds it takes alone on a free
-    device, where that is known. `read_trace` checks the values.
+    device, where that is known; `decode_share` of its work comes after the last step. `read_trace` checks the values.
     """
 
     arrival_s: float
@@ -58,6 +59,7 @@ class Arrival:
     num_inference_steps: int | None = None
     deadline_s: float | None = None
     service_s: float | None = None
+    decode_share: float | None = None
     prompt: str | None = None
 
 
@@ -169,8 +171,8 @@ def _remember(known: dict[str, Any], cell: str, read: Reader) -> Any:
     return value
 
 
-def _number(low: float, high: float, *, is_optional: bool = True, is_low_allowed: bool = False) -> Reader:
-    limit = f"must be a number {'from' if is_low_allowed else 'above'} {low:g} to {high:,.0f} seconds"
+def _number(low: float, high: float, *, unit: str = " seconds", is_optional: bool = True, is_low_allowed: bool = False) -> Reader:
+    limit = f"must be a number {'from' if is_low_allowed else 'above'} {low:g} to {high:,{'.0f' if high > 1 else 'g'}}{unit}"
 
     def read(text: str) -> float | None:
         if not text and is_optional:
@@ -233,6 +235,7 @@ READERS: dict[str, Reader] = {
     "num_inference_steps": _whole(MAX_STEPS),
     "deadline_s": _number(0.0, MAX_DEADLINE_S),
     "service_s": _number(0.0, MAX_SERVICE_S),
+    "decode_share": _number(0.0, MAX_DECODE_SHARE, unit="", is_low_allowed=True),
     "prompt": _prompt,
 }
 """Column → what reads a cell of it; a `ValueError` says what is allowed."""

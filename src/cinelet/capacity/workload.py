@@ -40,14 +40,15 @@ class Workload:
     def jobs(self) -> Iterator[SimJob]:
         """Fresh jobs, one an arrival; each run needs its own."""
         for number, arrival in enumerate(self.arrivals):
-            solo_s, step_s = self._cost_of(arrival)
+            solo_s, decode_s, num_steps = self._cost_of(arrival)
             deadline_s = promise_s(arrival.tier, solo_s) if arrival.deadline_s is None else arrival.deadline_s
             yield SimJob(
                 number,
                 arrived_at=arrival.arrival_s,
                 due_at=arrival.arrival_s + deadline_s,
                 solo_s=solo_s,
-                step_s=step_s,
+                step_s=(solo_s - decode_s) / num_steps,
+                decode_s=decode_s,
                 rank=RANKS[arrival.tier],
                 model=arrival.model or "",
                 shape=(arrival.width, arrival.height, arrival.num_frames),
@@ -67,12 +68,12 @@ class Workload:
         """From the start to the last arrival."""
         return self.arrivals[-1].arrival_s if self.arrivals else 0.0
 
-    def _cost_of(self, arrival: Arrival) -> tuple[float, float]:
-        """Seconds of the whole and of a step."""
+    def _cost_of(self, arrival: Arrival) -> tuple[float, float, int]:
+        """Seconds of the whole and of its decode, and steps."""
         if arrival.service_s is None and self.pricing is not None:
             cost = self.pricing.cost_of(arrival)
-            return cost.solo_s, cost.step_s
+            return cost.solo_s, cost.decode_s, cost.num_steps
         solo_s = self.service_s if arrival.service_s is None else arrival.service_s
         if solo_s is None:
             raise RequestError("service: an arrival does not say how long it takes alone")
-        return solo_s, solo_s / (arrival.num_inference_steps or DEFAULT_STEPS)
+        return solo_s, (arrival.decode_share or 0.0) * solo_s, arrival.num_inference_steps or DEFAULT_STEPS

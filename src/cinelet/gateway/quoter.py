@@ -6,7 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from statistics import median
 
@@ -107,7 +107,7 @@ class Quoter:
             beyond = (max(0, sum(load.waiting.values()) - len(waiting)), max(0.0, load.waiting_s - listed_s))
         outlook = Outlook(
             waiting,
-            self._store.register.running(),
+            [self._on_device(job) for job in self._store.register.running()],
             num_places=self._num_places,
             policy=self._policy,
             now=self._store.database.clock(),
@@ -150,9 +150,16 @@ class Quoter:
         if job.is_final:
             return 0, None
         if job.state == "running":
-            return 0, job.left_s + self.overhead_s
+            return 0, self._store.register.left_s(job) + self.overhead_s
         outlook, work = self.fresh(), candidate_of(job)
         return outlook.ahead_of(work)[0], outlook.expected_wait_s(work, self._store.database.clock()) + job.left_s + self.overhead_s
+
+    def _on_device(self, job: Job) -> Candidate:
+        """A running job as it stands now; its last two steps and its decode are its own."""
+        pricer = self._pricers.get(job.plan.model)
+        cost = pricer.price(job.plan) if pricer is not None else None
+        firm_s = 0.0 if cost is None else 2 * cost.step_s + cost.decode_s
+        return replace(candidate_of(job), left_s=self._store.register.left_s(job), firm_s=firm_s)
 
     def _learn_if_due(self) -> None:
         """Learn from the clips that were finished since, unless another thread is at it: no clip counts twice."""
@@ -215,4 +222,5 @@ def candidate_of(job: Job) -> Candidate:
         left_s=job.left_s,
         attempt=job.attempt,
         shape=job.plan.shape,
+        stage=job.stage,
     )

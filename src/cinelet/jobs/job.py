@@ -132,7 +132,10 @@ class Beat:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """What scheduling needs to know of a waiting or running job: a `cinelet.scheduling.Work` on the clock of the database."""
+    """What scheduling needs to know of a waiting or running job: a `cinelet.scheduling.Work` on the clock of the database.
+
+    Once `firm_s` are left nobody takes its place any more: its last steps and its decode.
+    """
 
     id: str
     tenant: str
@@ -145,6 +148,7 @@ class Candidate:
     attempt: int
     shape: str
     stage: str | None = None
+    firm_s: float = 0.0
 
     @property
     def rank(self) -> int:
@@ -171,5 +175,5 @@ class Candidate:
         return self.left_s
 
     def can_park(self, now: float) -> bool:  # noqa: ARG002
-        """Whether it has a place to give away; a decode is not interrupted."""
-        return self.state == "running" and self.stage != DECODING
+        """Whether it has a place to give away."""
+        return self.state == "running" and self.stage != DECODING and self.left_s >= self.firm_s

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from cinelet.errors import InvalidValueError, NotFoundError
 from cinelet.jobs.bell import Bell
 from cinelet.jobs.database import Database
 from cinelet.jobs.identifier import is_id
-from cinelet.jobs.job import Candidate, Job, Tier
+from cinelet.jobs.job import Job, Tier
 from cinelet.jobs.leases import finish
-from cinelet.jobs.rows import CANDIDATE, to_candidate, to_job
+from cinelet.jobs.rows import to_job
 from cinelet.jobs.schema import jobs
 from cinelet.jobs.states import FINAL
 
@@ -104,21 +104,17 @@ class Register:
 
         return self._database.read(work)
 
-    def running(self, limit: int = MAX_RUNNING) -> Sequence[Candidate]:
-        """What the devices are at, with what is left of it: what a worker told last, less the time since.
+    def running(self, limit: int = MAX_RUNNING) -> Sequence[Job]:
+        """What the devices are at, the last begun first: whoever was begun before on the same device waits parked."""
+        query = select(jobs).where(jobs.c.state == "running").order_by(jobs.c.started_at.desc(), jobs.c.id).limit(limit)
+        return self._database.read(lambda connection: [to_job(row) for row in connection.execute(query).mappings()])
 
-        The last begun come first: whoever was begun before on the same device made room for them, or waits parked.
-        """
-        columns = [jobs.c[name] for name in (*CANDIDATE, "leased_until")]
-        query = select(*columns).where(jobs.c.state == "running").order_by(jobs.c.started_at.desc(), jobs.c.id).limit(limit)
-        rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
-        now = self._database.clock()
-
-        def since_told_s(row: RowMapping) -> float:
-            told_at: float = row["leased_until"] - self._lease_s  # a word of a worker renews its lease
-            return max(0.0, now - told_at)
-
-        return [to_candidate({**row, "left_s": max(0.0, row["left_s"] - since_told_s(row))}) for row in rows]
+    def left_s(self, job: Job) -> float:
+        """Device seconds that are left of a job: of a running one what its worker told last, less the time since."""
+        if job.state != "running" or job.leased_until is None:
+            return job.left_s
+        told_at = job.leased_until - self._lease_s  # a word of a worker renews its lease
+        return max(0.0, job.left_s - max(0.0, self._database.clock() - told_at))
 
     def cancel(self, job_id: str, tenant: str) -> Job:
         """Stop the work, keep the record. A job that has ended stays as it is. Raises `NotFoundError`."""

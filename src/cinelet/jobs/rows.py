@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -13,7 +12,7 @@ from cinelet.video import Plan
 
 PLAIN = tuple(field.name for field in dataclasses.fields(Job) if field.name not in {"plan", "failure"})
 """Fields that are columns of the same name."""
-CANDIDATE = tuple(field.name for field in dataclasses.fields(Candidate))
+CANDIDATE = tuple(field.name for field in dataclasses.fields(Candidate) if field.name != "firm_s")
 
 
 def to_row(job: Job) -> dict[str, Any]:
@@ -40,6 +39,6 @@ def to_job(row: RowMapping) -> Job:
     )
 
 
-def to_candidate(row: RowMapping | Mapping[str, Any]) -> Candidate:
+def to_candidate(row: RowMapping) -> Candidate:
     """A candidate from its own few columns."""
     return Candidate(**{name: row[name] for name in CANDIDATE})

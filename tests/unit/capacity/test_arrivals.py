@@ -89,13 +89,15 @@ def test_a_mix_is_drawn_by_its_shares() -> None:
 
 
 def test_mixes_and_tiers_are_read_from_text() -> None:
-    assert parse_mix("share=0.25, service=8, deadline=4, steps=8; width=832") == (
+    assert parse_mix("share=0.25, service=8, deadline=4, steps=8; width=832, decode=0.3") == (
         JobClass(share=0.25, service_s=8.0, deadline_factor=4.0, num_inference_steps=8),
-        JobClass(width=832),
+        JobClass(width=832, decode_share=0.3),
     )
     assert parse_tiers("vip=1,free=3") == {"free": 3.0, "vip": 1.0}
     with pytest.raises(InvalidValueError, match="say service=SECONDS too"):
         parse_mix("deadline=3")
+    with pytest.raises(InvalidValueError, match="decode"):
+        parse_mix("decode=1")
     with pytest.raises(InvalidValueError, match="the names are free, standard, vip"):
         parse_tiers("gold=1")
     with pytest.raises(InvalidValueError, match="one above 0"):

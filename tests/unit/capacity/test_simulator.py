@@ -118,6 +118,29 @@ def test_a_park_costs_its_price_and_at_most_one_step_of_waiting() -> None:
     assert tally.num_parks == 1
 
 
+def latencies(decode_s: float, vip_at: float) -> list[float]:
+    """Of a free clip of five steps of 4 s and a decode, and of a short one of the best tier that comes at `vip_at`."""
+    long = SimJob(0, arrived_at=0.0, due_at=1e5, solo_s=20.0 + decode_s, step_s=4.0, decode_s=decode_s, rank=2)
+    vip = SimJob(1, arrived_at=vip_at, due_at=vip_at, solo_s=1.0, step_s=1.0, rank=0)
+    latency_s: list[float] = played([long, vip], Fleet(park_s=0.0)).tally.column("latency_s").tolist()
+    return latency_s
+
+
+@pytest.mark.parametrize(
+    ("vip_at", "starts_at"),
+    [(0.0, 4.0), (3.0, 4.0), (9.0, 12.0), (12.0, 12.0), (12.5, 30.0), (25.0, 30.0)],
+)
+def test_a_clip_gives_way_after_each_step_but_the_last_two_and_not_while_it_is_decoded(vip_at: float, starts_at: float) -> None:
+    gives_way = starts_at < 30.0
+    assert latencies(10.0, vip_at) == pytest.approx([starts_at - vip_at + 1.0, 31.0] if gives_way else [30.0, 31.0 - vip_at])
+
+
+def test_a_lighter_clip_has_fewer_steps_and_the_same_decode() -> None:
+    job = SimJob(0, arrived_at=0.0, due_at=1e5, solo_s=30.0, step_s=2.0, decode_s=10.0, rank=1)
+    lighter = job.lighter(0.5, 1)
+    assert (lighter.solo_s, lighter.step_s, lighter.decode_s) == (15.0, 2.0, 10.0)
+
+
 def test_a_dead_worker_s_job_goes_on_from_its_checkpoint() -> None:
     job = SimJob(0, arrived_at=0.0, due_at=1e5, solo_s=1000.0, step_s=1.0, rank=1)
     fleet = Fleet(mtbf_s=300.0, repair_s=5.0, lease_s=45.0, checkpoint_every_s=20.0)
@@ -156,12 +179,13 @@ def test_many_at_one_moment_and_a_large_fleet_are_no_trouble() -> None:
 
 def test_an_arrival_becomes_a_job_with_its_work_and_its_promise() -> None:
     arrivals = [
-        Arrival(arrival_s=1.0, tier="vip", service_s=8.0, num_inference_steps=8),
+        Arrival(arrival_s=1.0, tier="vip", service_s=10.0, decode_share=0.2, num_inference_steps=8),
         Arrival(arrival_s=2.0, tier="free"),
         Arrival(arrival_s=3.0, deadline_s=7.0, service_s=5.0),
     ]
     first, second, third = Workload(arrivals=arrivals, service_s=50.0).jobs()
-    assert (first.solo_s, first.step_s, first.rank, first.due_at) == (8.0, 1.0, 0, 1.0 + promise_s("vip", 8.0))
+    assert (first.solo_s, first.step_s, first.decode_s, first.rank) == (10.0, 1.0, 2.0, 0)
+    assert first.due_at == 1.0 + promise_s("vip", 10.0)
     assert (second.solo_s, second.step_s, second.rank, second.due_at) == (50.0, 50.0 / DEFAULT_STEPS, 2, 2.0 + promise_s("free", 50.0))
     assert third.due_at == 10.0
 

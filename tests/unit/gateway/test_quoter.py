@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from cinelet.gateway.quoter import beside_device_s, between_clips_s, quote
-from cinelet.jobs import Candidate, Job, Tier
+from cinelet.cli.house import make_pricers
+from cinelet.gateway.quoter import Quoter, beside_device_s, between_clips_s, quote
+from cinelet.jobs import DECODING, Candidate, Job, Tier
+from cinelet.models import Catalogue
 from cinelet.scheduling import RANKS, Outlook, policy_named
 from cinelet.scheduling.outlook import OVERTAKEN
-from tests.support.world import PLAN
+from tests.support.world import PLAN, open_world
 
 NOW = 1000.0
 
@@ -51,6 +54,28 @@ def test_who_can_be_in_time_is_not_told_a_later_time(due_s: float, wait_s: float
 
 def test_the_best_tier_is_overtaken_least() -> None:
     assert OVERTAKEN[RANKS["vip"]] == 1.0 < OVERTAKEN[RANKS["standard"]] < OVERTAKEN[RANKS["free"]]
+
+
+@pytest.mark.parametrize(
+    ("stage", "left_s", "gives_way"),
+    [("denoise_high", 8.0, True), ("denoise_high", 2.5, True), ("denoise_high", 2.4, False), (DECODING, 8.0, False)],
+)
+def test_a_quote_of_the_best_tier_knows_who_gives_way(stage: str, left_s: float, gives_way: bool) -> None:
+    running = replace(candidate("runs", "free", left_s), state="running", stage=stage, firm_s=2.5)
+    line = Outlook([], [running], num_places=1, policy=policy_named("cinelet"), now=NOW)
+    assert quote(candidate("comes", "vip", 1.0, 1.0), line, NOW, overhead_s=0.0).wait_s == pytest.approx(0.0 if gives_way else left_s)
+
+
+def test_a_running_clip_is_aged_and_its_last_steps_and_its_decode_are_its_own() -> None:
+    world = open_world("sqlite://")
+    quoter = Quoter(world.store, make_pricers(Catalogue(Path("nowhere")), ["pocket"]), policy=policy_named("cinelet"))
+    cost = quoter.price(PLAN)
+    lease = world.claim(world.submit(work_s=10.0).job.id)
+    world.clock.advance(4.0)
+    [running] = quoter.look().running
+    assert (running.left_s, running.firm_s) == (pytest.approx(6.0), pytest.approx(2 * cost.step_s + cost.decode_s))
+    assert quoter.place(lease.job) == (0, pytest.approx(6.0 + quoter.overhead_s))
+    world.store.close()
 
 
 def finished(started_after_s: float | None, took_s: float, attempt: int = 1) -> Job:
