@@ -5,8 +5,9 @@
 Three classes of clips; a steady trace, one that swells and ebbs, and a bursty one. What a clip of each class takes beside the device is
 measured first, alone; what it takes on it, how much of that is its decode and what passes between two in a rehearsal, another steady
 trace. Everything else the simulator knows already. Compared are median, p95 and the share of kept promises, by the service's clock.
-`replayed` is the simulation once more with the device seconds that each clip then took: what is left apart is not of prices. In the same
-runs the quotes given at acceptance are held against what came. Writes results/calibration.json and docs/images/calibration.png.
+`replayed` is the simulation once more with the device seconds that each clip then took and the time it was due: what is left apart is not
+of prices. In the same runs the quotes given at acceptance are held against what came. Writes results/calibration.json and
+docs/images/calibration.png.
 """
 
 from __future__ import annotations
@@ -191,7 +192,8 @@ def compare(
     promised_s = promises(arrivals)
     beside_s = [beside_of[kind_of(arrival)] for arrival in arrivals]
     simulated_s = simulate(arrivals, [device_s[kind_of(arrival)] for arrival in arrivals], beside_s, between_s)
-    replayed_s = simulate(arrivals, [life.device_s for _, life in played], beside_s, between_s)
+    as_due = [replace(arrival, deadline_s=life.due_at - life.created_at) for arrival, (_, life) in zip(arrivals, played, strict=True)]
+    replayed_s = simulate(as_due, [life.device_s for _, life in played], beside_s, between_s)
     real, simulated, replayed = (figures(seconds, promised_s, beside_s) for seconds in (real_s, simulated_s, replayed_s))
     told = quotes([sample.eta_s / life.took_s - 1 for sample, life in played if sample.eta_s is not None])
     values = {"requests": len(arrivals), "real": real, "simulated": simulated, "replayed": replayed, "quotes": told}

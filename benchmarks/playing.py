@@ -36,10 +36,11 @@ def play(url: str, arrivals: Sequence[Arrival], *, timeout_s: float = TIMEOUT_S)
 
 @dataclass(frozen=True, kw_only=True)
 class Life:
-    """One finished clip by the service's own clock, not by looks from outside: when it was accepted, first came to the device and was there
-    as a file, its seconds on the device and those of its decode among them."""
+    """One finished clip by the service's own clock, not by looks from outside: when it was accepted, was due, first came to the device and
+    was there as a file, its seconds on the device and those of its decode among them."""
 
     created_at: float
+    due_at: float
     started_at: float
     finished_at: float
     device_s: float
@@ -53,17 +54,26 @@ class Life:
 
 def lives_of(store: Path, samples: Sequence[Sample]) -> list[Life]:
     """What the service's SQLite file says of each finished sample."""
+    query = "SELECT id, report, created_at, due_at, started_at, finished_at FROM jobs"
     with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as database:
-        rows = {job_id: rest for job_id, *rest in database.execute("SELECT id, created_at, started_at, finished_at, report FROM jobs")}
+        rows = {job_id: rest for job_id, *rest in database.execute(query)}
     lives: list[Life] = []
     for sample in samples:
-        created_at, started_at, finished_at, report = rows[sample.job_id]
+        report, created_at, due_at, started_at, finished_at = rows[sample.job_id]
         told = json.loads(report)
-        device_s, decode_s = told["inference_time_s"], told["stage_durations_s"]["vae_decode"]
-        lives.append(Life(created_at=created_at, started_at=started_at, finished_at=finished_at, device_s=device_s, decode_s=decode_s))
+        lives.append(
+            Life(
+                created_at=created_at,
+                due_at=due_at,
+                started_at=started_at,
+                finished_at=finished_at,
+                device_s=told["inference_time_s"],
+                decode_s=told["stage_durations_s"]["vae_decode"],
+            )
+        )
     return lives
 
 
 def turn_s(lives: Sequence[Life]) -> float:
-    """What passes on one device from a clip's own seconds to the next that has waited, in the median."""
-    return statistics.median(gaps_s((life.created_at, life.started_at, life.device_s) for life in lives))
+    """What passes on one device from a clip's own seconds to the next that has waited, on average: a backlog adds it up."""
+    return statistics.mean(gaps_s((life.created_at, life.started_at, life.device_s) for life in lives))
