@@ -75,5 +75,5 @@ def lives_of(store: Path, samples: Sequence[Sample]) -> list[Life]:
 
 
 def turn_s(lives: Sequence[Life]) -> float:
-    """What passes on one device from a clip's own seconds to the next that has waited, on average: a backlog adds it up."""
-    return statistics.mean(gaps_s((life.created_at, life.started_at, life.device_s) for life in lives))
+    """What passes on one device from a clip's own seconds to the next that has waited. The median: a park in between looks like a gap."""
+    return statistics.median(gaps_s((life.created_at, life.started_at, life.device_s) for life in lives))

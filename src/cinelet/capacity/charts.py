@@ -51,6 +51,9 @@ STYLE = {
     "legend.fontsize": 9,
 }
 
+MAX_COLUMNS = 5
+"""Of a legend."""
+
 
 class Chart:
     """One chart: a title, two axes with their units in the labels, marks. `log` names axes with a logarithmic scale: "x", "y", "xy".
@@ -135,10 +138,18 @@ class Chart:
             if "x" not in self._log and 0 < extent.x0 < NEAR_ZERO * extent.x1:
                 self._axes.set_xlim(left=0)
             if self._has_labels:
-                self._figure.legend(loc="outside lower left", ncols=5)
+                self._add_legend()
             file = io.BytesIO()
             self._figure.savefig(file, format="png", metadata={"Software": None})
         return file.getvalue()
+
+    def _add_legend(self) -> None:
+        """In as many columns as fit."""
+        for ncols in range(MAX_COLUMNS, 0, -1):
+            legend = self._figure.legend(loc="outside lower left", ncols=ncols)
+            if ncols == 1 or legend.get_window_extent().width <= self._figure.bbox.width:
+                return
+            legend.remove()
 
     def _named(self, label: str) -> str:
         self._has_labels = self._has_labels or bool(label)

@@ -61,6 +61,15 @@ def test_a_chart_with_nothing_on_it_and_one_with_everything_are_pictures() -> No
     assert pictures[2] == pictures[3]
 
 
+def test_a_legend_of_long_names_stays_on_the_picture() -> None:
+    chart = Chart("Long", x="x", y="y")
+    for number in range(6):
+        chart.shares([1.0, 2.0], f"a rather long name, {number}")
+    chart.png()
+    [legend] = chart._figure.legends
+    assert legend.get_window_extent().width <= chart._figure.bbox.width
+
+
 def test_a_missing_matplotlib_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(RequestError, match=r"pip install 'cinelet\[lab\]'"):
