@@ -83,6 +83,7 @@ class Desk:
 
     def close(self) -> None:
         """End the threads, the archive's too."""
+        self.quoter.close()
         self._images.close()
         self.archive.close()
 

@@ -20,8 +20,9 @@ NUM_SAMPLES = 20
 MAX_LEARNT = 1000
 """Ids of clips that were learnt from, so that none counts twice."""
 REFRESH_S = 2.0
-GLANCE_S = 0.2
-"""How old the line may be for an answer; who finds it older asks anew, for all."""
+"""How old the line may be where nothing rang; rings may be lost."""
+GLANCE_S = 0.05
+"""How old it may be once something happened; who finds it older asks anew, for all."""
 KEPT_TIMES = 20
 """A line that took long to read is kept so many times as long, `REFRESH_S` at most: reading it is a small part of the time."""
 MAX_LISTED = 512
@@ -74,6 +75,12 @@ class Quoter:
         self._joining = threading.Lock()
         self._read_at = self._asked_at = float("-inf")
         self._kept_s = GLANCE_S
+        self._has_news = True
+        self._silence = store.bell.listen(self._hear)
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._silence()
 
     def price(self, plan: Plan) -> Cost:
         """Predicted device seconds."""
@@ -89,7 +96,7 @@ class Quoter:
         now = self._clock()
         if self._outlook is None:
             return None
-        if now - max(self._read_at, self._asked_at) > self._kept_s:
+        if now - max(self._read_at, self._asked_at) > (self._kept_s if self._has_news else REFRESH_S):
             self._asked_at = now  # this caller asks for all others
             return None
         return self._outlook
@@ -97,7 +104,7 @@ class Quoter:
     def look(self) -> Outlook[Candidate]:
         """The line as it is now, and those who are about to join it. Blocks."""
         self._learn_if_due()
-        began = self._clock()
+        began, self._has_news = self._clock(), False
         expected = tuple(self._expected.values())  # before the line is read: who is written meanwhile is in both, and counts once
         waiting = self._store.leases.candidates(list(self._pricers), limit=MAX_LISTED)
         beyond = (0, 0.0)
@@ -153,6 +160,10 @@ class Quoter:
             return 0, self._store.register.left_s(job) + self.overhead_s
         outlook, work = self.fresh(), candidate_of(job)
         return outlook.ahead_of(work)[0], outlook.expected_wait_s(work, self._store.database.clock()) + job.left_s + self.overhead_s
+
+    def _hear(self, message: str) -> None:
+        """Someone came, began, went on or ended; a webhook that waits changes nothing."""
+        self._has_news = self._has_news or message != "outbox"
 
     def _on_device(self, job: Job) -> Candidate:
         """A running job as it stands now; its last two steps and its decode are its own."""

@@ -134,7 +134,7 @@ class Beat:
 class Candidate:
     """What scheduling needs to know of a waiting or running job: a `cinelet.scheduling.Work` on the clock of the database.
 
-    Once `firm_s` are left nobody takes its place any more: its last steps and its decode.
+    Once `firm_s` are left of a running one nobody takes its place any more: its last steps and its decode.
     """
 
     id: str
@@ -175,5 +175,5 @@ class Candidate:
         return self.left_s
 
     def can_park(self, now: float) -> bool:  # noqa: ARG002
-        """Whether it has a place to give away."""
-        return self.state == "running" and self.stage != DECODING and self.left_s >= self.firm_s
+        """Whether it would give its place away."""
+        return self.stage != DECODING and self.left_s >= self.firm_s

@@ -1,14 +1,14 @@
 """The waiting line played forward: who starts when, if nobody else comes.
 
 A place in line is not a time: those before it may become late and step aside, and so may it. Asking the policy again at each end of a
-clip knows that. Clips are taken as whole: who runs from now on is not parked any more.
+clip knows that. Who makes room is asked at the first moment, and when one comes who was not there yet; after that clips are whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import TypeVar
 
 from cinelet.scheduling.ledger import Ledger
@@ -29,25 +29,41 @@ def play_forward(
     """
     ledger = Ledger()
     line: Line[W] = policy.line(ledger)
-    runs = list(running[:num_places])
-    for work in (*waiting, *running[num_places:]):
-        line.push(work, now)
-    ends: list[float] = []
-    while decision := decide(policy, line, runs, num_free=num_places - len(runs) - len(ends), ledger=ledger, now=now):
-        if decision.park is not None:
-            runs.remove(decision.park)
-            line.push(decision.park, now)
-        start_at = max(now, decision.start.arrived_at)
-        yield decision.start, start_at - now
-        ends.append(start_at + decision.start.left_at(now) + between_s)
-    ends += [now + max(0.0, work.left_at(now)) + between_s for work in runs]
-    heapify(ends)
+    ends: list[tuple[float, int, W]] = []
+    """When each device gets free, and of whom."""
+    numbers = count()
+
+    def begin(work: W, at: float) -> None:
+        heappush(ends, (at + max(0.0, work.left_at(now)) + between_s, next(numbers), work))
+
+    def serve(until: float) -> Iterator[tuple[W, float]]:
+        """Who is next takes each place that gets free before `until`."""
+        while ends and ends[0][0] <= until:
+            free_at = heappop(ends)[0]
+            if len(line):
+                work = line.pop(free_at)
+                yield work, free_at - now
+                begin(work, free_at)
+
+    for work in running[:num_places]:
+        begin(work, now)
+    later = sorted((work for work in waiting if work.arrived_at > now), key=lambda work: work.arrived_at)
+    there = [*(work for work in waiting if work.arrived_at <= now), *running[num_places:]]
+    for at, coming in [(now, there), *((work.arrived_at, [work]) for work in later)]:
+        yield from serve(at)
+        for work in coming:
+            line.push(work, at)
+        runs = [work for *_, work in ends]
+        while decision := decide(policy, line, runs, num_free=num_places - len(ends), ledger=ledger, now=at):
+            if decision.park is not None:
+                runs.remove(decision.park)
+                ends = [end for end in ends if end[2] is not decision.park]
+                heapify(ends)
+                line.push(decision.park, at)
+            yield decision.start, at - now
+            begin(decision.start, at)
     while len(line):
-        free_at = heappop(ends)
-        work = line.pop(free_at)
-        start_at = max(free_at, work.arrived_at)
-        yield work, start_at - now
-        heappush(ends, start_at + work.left_at(now) + between_s)
+        yield from serve(ends[0][0])
 
 
 def gaps_s(stays: Iterable[tuple[float, float, float]]) -> list[float]:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from cinelet.cli.house import make_pricers
-from cinelet.gateway.quoter import Quoter, beside_device_s, between_clips_s, quote
+from cinelet.gateway.quoter import REFRESH_S, Quoter, beside_device_s, between_clips_s, quote
 from cinelet.jobs import DECODING, Candidate, Job, Tier
 from cinelet.models import Catalogue
 from cinelet.scheduling import RANKS, Outlook, policy_named
 from cinelet.scheduling.outlook import OVERTAKEN
-from tests.support.world import PLAN, open_world
+from tests.support.world import PLAN, World, open_world
 
 NOW = 1000.0
 
@@ -66,9 +66,34 @@ def test_a_quote_of_the_best_tier_knows_who_gives_way(stage: str, left_s: float,
     assert quote(candidate("comes", "vip", 1.0, 1.0), line, NOW, overhead_s=0.0).wait_s == pytest.approx(0.0 if gives_way else left_s)
 
 
+def quoter_of(world: World) -> Quoter:
+    return Quoter(world.store, make_pricers(Catalogue(Path("nowhere")), ["pocket"]), policy=policy_named("cinelet"), clock=world.clock)
+
+
+def test_the_line_is_read_anew_soon_after_something_happened_and_otherwise_seldom() -> None:
+    world = open_world("sqlite://")
+    quoter = quoter_of(world)
+    assert quoter.glance() is None, "it was never read"
+    outlook = quoter.look()
+    world.clock.advance(REFRESH_S)
+    world.store.bell.ring("outbox")
+    assert quoter.glance() is outlook
+    world.submit()
+    assert [quoter.glance() for _ in range(2)] == [None, outlook], "one asks for all"
+    quoter.look()
+    world.clock.advance(2 * REFRESH_S)
+    assert quoter.glance() is None, "a ring may have been lost"
+    quoter.close()
+    quoter.look()
+    world.submit()
+    world.clock.advance(REFRESH_S)
+    assert quoter.glance() is not None, "nobody listens any more"
+    world.store.close()
+
+
 def test_a_running_clip_is_aged_and_its_last_steps_and_its_decode_are_its_own() -> None:
     world = open_world("sqlite://")
-    quoter = Quoter(world.store, make_pricers(Catalogue(Path("nowhere")), ["pocket"]), policy=policy_named("cinelet"))
+    quoter = quoter_of(world)
     cost = quoter.price(PLAN)
     lease = world.claim(world.submit(work_s=10.0).job.id)
     world.clock.advance(4.0)

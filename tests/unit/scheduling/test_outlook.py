@@ -116,6 +116,28 @@ def test_one_who_came_after_the_line_was_read_has_not_begun_before_it_came() -> 
     assert outlook.expected_wait_s(asking, 10.5) == pytest.approx(1.9)
 
 
+def test_who_came_to_a_free_device_has_begun_before_a_better_one_comes() -> None:
+    outlook = Outlook([], [], num_places=1, policy=policy_named("cinelet"), now=10.0)
+    outlook.add(Job("a", 2, 10.1, 60.0, 2.0))
+    asking = Job("b", 1, 10.2, 16.2, 2.0)
+    assert outlook.wait_s(asking) == pytest.approx(2.1), "a has no step behind it, and b is in time all the same"
+
+
+def test_who_has_begun_since_the_line_was_read_makes_room_as_others_do() -> None:
+    outlook = Outlook([], [], num_places=1, policy=policy_named("cinelet"), now=10.0)
+    outlook.add(Job("a", 2, 10.1, 600.0, 20.0, is_running=True))
+    pressing = Job("b", 0, 10.2, 13.2, 2.0)
+    assert outlook.wait_s(pressing) == pytest.approx(0.2)
+    outlook.add(pressing)
+    assert outlook.wait_s(Job("c", 0, 10.3, 16.0, 2.0)) == pytest.approx(2.2), "b first, then c; a waits for both"
+
+
+def test_a_device_that_gets_free_before_one_comes_is_free_for_it() -> None:
+    outlook = Outlook([], [Job("a", 1, 9.0, 60.0, 0.5)], num_places=1, policy=policy_named("cinelet"), now=10.0)
+    asking = Job("b", 1, 11.0, 60.0, 2.0)
+    assert outlook.expected_wait_s(asking, 11.0) == 0.0
+
+
 def test_what_passes_between_two_clips_counts_once_for_each_that_goes_before() -> None:
     running = [Job("a", 0, 0.0, 60.0, 2.0, is_running=True)]
     waiting = [Job("b", 0, 1.0, 60.0, 2.0), Job("c", 0, 2.0, 60.0, 2.0)]
