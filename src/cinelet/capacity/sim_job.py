@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import ceil
 
+from cinelet.scheduling.work import MIN_STEPS_LEFT
+
 EPSILON_S = 1e-9
 
 
@@ -59,10 +61,10 @@ class SimJob:
         return self.left_s - (now - self.since) * self.rate
 
     def can_park(self, now: float) -> bool:
-        """At the end of a step, of which each turn gets one, and while two are left."""
+        """At the end of a step, of which each turn gets one, and not near its end."""
         if self.since is None or now < self.began_at:
             return False
-        return self._turn_steps(now) * self.step_s <= self.turn_left_s - 2 * self.step_s - self.decode_s + EPSILON_S
+        return self._turn_steps(now) * self.step_s <= self.turn_left_s - MIN_STEPS_LEFT * self.step_s - self.decode_s + EPSILON_S
 
     def next_boundary(self, now: float) -> float:
         """When the step under way ends. Only a running job has one."""

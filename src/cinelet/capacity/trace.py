@@ -172,7 +172,7 @@ def _remember(known: dict[str, Any], cell: str, read: Reader) -> Any:
 
 
 def _number(low: float, high: float, *, unit: str = " seconds", is_optional: bool = True, is_low_allowed: bool = False) -> Reader:
-    limit = f"must be a number {'from' if is_low_allowed else 'above'} {low:g} to {high:,{'.0f' if high > 1 else 'g'}}{unit}"
+    limit = f"must be a number {'from' if is_low_allowed else 'above'} {low:g} to {high:,.12g}{unit}"
 
     def read(text: str) -> float | None:
         if not text and is_optional:

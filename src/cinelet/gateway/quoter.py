@@ -75,7 +75,7 @@ class Quoter:
         self._joining = threading.Lock()
         self._read_at = self._asked_at = float("-inf")
         self._kept_s = GLANCE_S
-        self._has_news = True
+        self._num_rings = self._num_heard = 0
         self._silence = store.bell.listen(self._hear)
 
     def close(self) -> None:
@@ -96,7 +96,8 @@ class Quoter:
         now = self._clock()
         if self._outlook is None:
             return None
-        if now - max(self._read_at, self._asked_at) > (self._kept_s if self._has_news else REFRESH_S):
+        has_news = self._num_rings != self._num_heard
+        if now - max(self._read_at, self._asked_at) > (self._kept_s if has_news else REFRESH_S):
             self._asked_at = now  # this caller asks for all others
             return None
         return self._outlook
@@ -104,7 +105,7 @@ class Quoter:
     def look(self) -> Outlook[Candidate]:
         """The line as it is now, and those who are about to join it. Blocks."""
         self._learn_if_due()
-        began, self._has_news = self._clock(), False
+        began, num_rings = self._clock(), self._num_rings
         expected = tuple(self._expected.values())  # before the line is read: who is written meanwhile is in both, and counts once
         waiting = self._store.leases.candidates(list(self._pricers), limit=MAX_LISTED)
         beyond = (0, 0.0)
@@ -125,6 +126,7 @@ class Quoter:
             for work in {work.id: work for work in (*expected, *self._expected.values())}.values():
                 outlook.add(work)
             self._outlook = outlook
+        self._num_heard = num_rings  # what rang before the line was read is in it; a reading that failed heard nothing
         self._read_at = self._clock()
         self._kept_s = min(REFRESH_S, max(GLANCE_S, KEPT_TIMES * (self._read_at - began)))
         return outlook
@@ -163,13 +165,12 @@ class Quoter:
 
     def _hear(self, message: str) -> None:
         """Someone came, began, went on or ended; a webhook that waits changes nothing."""
-        self._has_news = self._has_news or message != "outbox"
+        if message != "outbox":
+            self._num_rings += 1
 
     def _on_device(self, job: Job) -> Candidate:
-        """A running job as it stands now; its last two steps and its decode are its own."""
-        pricer = self._pricers.get(job.plan.model)
-        cost = pricer.price(job.plan) if pricer is not None else None
-        firm_s = 0.0 if cost is None else 2 * cost.step_s + cost.decode_s
+        """A running job as it stands now. Of a model that is not offered here nobody knows when it keeps its place."""
+        firm_s = self.price(job.plan).firm_s if job.plan.model in self._pricers else 0.0
         return replace(candidate_of(job), left_s=self._store.register.left_s(job), firm_s=firm_s)
 
     def _learn_if_due(self) -> None:

@@ -13,6 +13,7 @@ from statistics import median
 
 import numpy as np
 
+from cinelet.scheduling.work import MIN_STEPS_LEFT
 from cinelet.video import Plan
 from cinelet.windows import latent_frames, windows
 
@@ -79,6 +80,11 @@ class Cost:
     def solo_s(self) -> float:
         """All of it."""
         return self.encode_s + self.num_steps * self.step_s + self.decode_s
+
+    @property
+    def firm_s(self) -> float:
+        """With less left it keeps its place."""
+        return MIN_STEPS_LEFT * self.step_s + self.decode_s
 
     def left_s(self, step: int) -> float:
         """What is left after `step` steps; encoding is over by then."""

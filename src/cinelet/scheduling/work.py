@@ -20,6 +20,9 @@ PATIENCE = 11.0
 PRESSING = 0.6
 """A clip of the best tier that could stand idle for less than so many times its own work presses; the tier's promise leaves less."""
 
+MIN_STEPS_LEFT = 2
+"""At the end of a step a clip makes room only while so many are left; after that it keeps its place to the end of its decode."""
+
 
 class Standing(IntEnum):
     """How a waiting or running job stands to its deadline, the best to serve first.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from cinelet.jobs import DECODING, Beat, Lease
 from cinelet.scheduling import RANKS, Cost
 from cinelet.scheduling.order import ALONE_FROM_ATTEMPT
+from cinelet.scheduling.work import MIN_STEPS_LEFT
 from cinelet.video import Plan
 from cinelet.worker.frame_stream import FrameStream
 
@@ -91,9 +92,9 @@ class Run:
         return self.cost.left_s(self.step)
 
     def can_park(self, now: float) -> bool:  # noqa: ARG002
-        """After a step of this turn and before the last one; a suspect stays alone to its end."""
+        """After a step of this turn, and not near its end; a suspect stays alone to its end."""
         is_suspect = self.attempt > ALONE_FROM_ATTEMPT
-        return not is_suspect and self.step > self.turn_step and self.num_steps - self.step >= 2
+        return not is_suspect and self.step > self.turn_step and self.num_steps - self.step >= MIN_STEPS_LEFT
 
     @property
     def is_parked(self) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from cinelet.cli.house import make_pricers
-from cinelet.gateway.quoter import REFRESH_S, Quoter, beside_device_s, between_clips_s, quote
+from cinelet.errors import UnavailableError
+from cinelet.gateway.quoter import GLANCE_S, REFRESH_S, Quoter, beside_device_s, between_clips_s, quote
 from cinelet.jobs import DECODING, Candidate, Job, Tier
 from cinelet.models import Catalogue
 from cinelet.scheduling import RANKS, Outlook, policy_named
@@ -88,6 +90,21 @@ def test_the_line_is_read_anew_soon_after_something_happened_and_otherwise_seldo
     world.submit()
     world.clock.advance(REFRESH_S)
     assert quoter.glance() is not None, "nobody listens any more"
+    world.store.close()
+
+
+def test_a_reading_of_the_line_that_fails_is_no_news_heard() -> None:
+    world = open_world("sqlite://")
+    quoter = quoter_of(world)
+    quoter.look()
+    world.submit()
+    with (
+        mock.patch.object(world.store.register, "running", side_effect=UnavailableError("the store is away")),
+        pytest.raises(UnavailableError),
+    ):
+        quoter.look()
+    world.clock.advance(2 * GLANCE_S)
+    assert quoter.glance() is None
     world.store.close()
 
 
