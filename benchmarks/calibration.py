@@ -3,10 +3,15 @@
     python -m benchmarks.calibration
 
 Three classes of clips; a steady trace, one that swells and ebbs, and a bursty one. What a clip of each class takes beside the device is
-measured first, alone; what it takes on it, how much of that is its decode and what passes between two in a rehearsal, another steady
-trace. Everything else the simulator knows already. Compared are median, p95 and the share of kept promises, by the service's clock.
-`replayed` is the simulation once more with the device seconds that each clip then took and the time it was due: what is left apart is not
-of prices. In the same runs the quotes given at acceptance are held against what came. Writes results/calibration.json and
+measured first, alone; how much of its device seconds is its decode, how far they are from the service's own prediction and what passes
+between two in a rehearsal, another steady trace. Compared are median, p95 and the share of kept promises, by the service's clock, with
+three simulations that differ in the device seconds of a clip:
+
+- `simulated`: as the service predicted them when it accepted the clip, times how far such predictions were off in the rehearsal;
+- `rehearsed`: the mean of its class in the rehearsal, minutes before;
+- `replayed`: what it then took. What is left apart here is not of prices.
+
+In the same runs the quotes given at acceptance are held against what came. Writes results/calibration.json and
 docs/images/calibration.png.
 """
 
@@ -14,8 +19,8 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +81,17 @@ def kind_of(arrival: Arrival) -> str:
     return next(kind for kind, one in CLASSES.items() if one == size)
 
 
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a steady trace told of each class: mean device seconds, their share of the service's prediction, the share of the decode in
+    them; and what passes between two clips."""
+
+    device_s: dict[str, float]
+    overrun: dict[str, float]
+    decode_share: dict[str, float]
+    between_s: float
+
+
 class Stage:
     """A real service, and what its own clock says of the traces played on it."""
 
@@ -100,16 +116,23 @@ class Stage:
         device_s = {kind: statistics.median(life.device_s for life in clips) for kind, clips in made.items()}
         return device_s, {kind: statistics.median(life.took_s - life.device_s for life in clips) for kind, clips in made.items()}
 
-    def rehearse(self, alone_s: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float], float]:
-        """Mean device seconds of each class while gateway and callers want the cores too, the share of the decode in them, and what passes
-        between two clips."""
+    def rehearse(self, alone_s: Mapping[str, float]) -> Rehearsal:
+        """Clips made while gateway and callers want the cores too."""
         arrivals = trace("steady", alone_s, NUM_REHEARSED, seed=REHEARSAL_SEED)
         made: dict[str, list[Life]] = {kind: [] for kind in CLASSES}
         for arrival, (_, life) in zip(arrivals, self.play(arrivals), strict=True):
             made[kind_of(arrival)].append(life)
-        device_s = {kind: statistics.mean(life.device_s for life in clips) for kind, clips in made.items()}
-        decode_shares = {kind: statistics.mean(life.decode_s for life in clips) / device_s[kind] for kind, clips in made.items()}
-        return device_s, decode_shares, turn_s([life for clips in made.values() for life in clips])
+
+        def mean(of: Callable[[Life], float]) -> dict[str, float]:
+            return {kind: statistics.mean(map(of, lives)) for kind, lives in made.items()}
+
+        device_s, work_s, decode_s = mean(lambda life: life.device_s), mean(lambda life: life.work_s), mean(lambda life: life.decode_s)
+        return Rehearsal(
+            device_s=device_s,
+            overrun={kind: device_s[kind] / work_s[kind] for kind in CLASSES},
+            decode_share={kind: decode_s[kind] / device_s[kind] for kind in CLASSES},
+            between_s=turn_s([life for lives in made.values() for life in lives]),
+        )
 
 
 def trace(
@@ -181,23 +204,24 @@ def quotes(errors: ArrayLike) -> dict[str, float]:
 
 
 def compare(
-    arrivals: Sequence[Arrival],
-    played: Sequence[tuple[Sample, Life]],
-    device_s: Mapping[str, float],
-    between_s: float,
-    beside_of: Mapping[str, float],
+    arrivals: Sequence[Arrival], played: Sequence[tuple[Sample, Life]], rehearsal: Rehearsal, beside_of: Mapping[str, float]
 ) -> tuple[dict[str, Any], list[float], list[float]]:
     """Figures of one trace, and its latencies, real and simulated."""
-    real_s = [(sample.lag_s or 0.0) + life.took_s for sample, life in played]
-    promised_s = promises(arrivals)
-    beside_s = [beside_of[kind_of(arrival)] for arrival in arrivals]
-    simulated_s = simulate(arrivals, [device_s[kind_of(arrival)] for arrival in arrivals], beside_s, between_s)
-    as_due = [replace(arrival, deadline_s=life.due_at - life.created_at) for arrival, (_, life) in zip(arrivals, played, strict=True)]
-    replayed_s = simulate(as_due, [life.device_s for _, life in played], beside_s, between_s)
-    real, simulated, replayed = (figures(seconds, promised_s, beside_s) for seconds in (real_s, simulated_s, replayed_s))
+    lives = [life for _, life in played]
+    kinds = list(map(kind_of, arrivals))
+    beside_s = [beside_of[kind] for kind in kinds]
+    as_due = [replace(arrival, deadline_s=life.due_at - life.created_at) for arrival, life in zip(arrivals, lives, strict=True)]
+    seconds = {
+        "simulated": (as_due, [life.work_s * rehearsal.overrun[kind] for kind, life in zip(kinds, lives, strict=True)]),
+        "rehearsed": (arrivals, [rehearsal.device_s[kind] for kind in kinds]),
+        "replayed": (as_due, [life.device_s for life in lives]),
+    }
+    latencies = {"real": [(sample.lag_s or 0.0) + life.took_s for sample, life in played]}
+    latencies |= {way: simulate(asked, device_s, beside_s, rehearsal.between_s) for way, (asked, device_s) in seconds.items()}
+    found = {way: figures(latency_s, promises(arrivals), beside_s) for way, latency_s in latencies.items()}
     told = quotes([sample.eta_s / life.took_s - 1 for sample, life in played if sample.eta_s is not None])
-    values = {"requests": len(arrivals), "real": real, "simulated": simulated, "replayed": replayed, "quotes": told}
-    return values | {"apart": apart(simulated, real), "apart_replayed": apart(replayed, real)}, real_s, simulated_s
+    off = {f"{way}_apart": apart(found[way], found["real"]) for way in seconds}
+    return {"requests": len(arrivals), **found, **off, "quotes": told}, latencies["real"], latencies["simulated"]
 
 
 def main() -> None:
@@ -212,16 +236,16 @@ def main() -> None:
     ):
         stage = Stage(service)
         alone_s, beside_of = stage.alone_s()
-        device_s, decode_shares, between_s = stage.rehearse(alone_s)
-        result["between_s"] = round(between_s, 3)
-        figures_of = {"alone_s": alone_s, "device_s": device_s, "decode_share": decode_shares, "beside_s": beside_of}
-        for name, by_kind in figures_of.items():
+        rehearsal = stage.rehearse(alone_s)
+        result["between_s"] = round(rehearsal.between_s, 3)
+        of_classes = {key: value for key, value in asdict(rehearsal).items() if key != "between_s"}
+        for name, by_kind in {"alone_s": alone_s, "beside_s": beside_of, **of_classes}.items():
             result[name] = {kind: round(figure, 3) for kind, figure in by_kind.items()}
         print(result)
         for name in LOAD:
-            arrivals = trace(name, device_s, args.requests, decode_shares=decode_shares)
+            arrivals = trace(name, rehearsal.device_s, args.requests, decode_shares=rehearsal.decode_share)
             played = stage.play(arrivals)
-            result[name], real_s, simulated_s = compare(arrivals, played, device_s, between_s, beside_of)
+            result[name], real_s, simulated_s = compare(arrivals, played, rehearsal, beside_of)
             print(name, result[name])
             chart.shares(real_s, f"{name}, real")
             chart.shares(simulated_s, f"{name}, simulated")

@@ -34,11 +34,12 @@ def play(url: str, arrivals: Sequence[Arrival], *, timeout_s: float = TIMEOUT_S)
     return asyncio.run(run())
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Life:
-    """One finished clip by the service's own clock, not by looks from outside: when it was accepted, was due, first came to the device and
-    was there as a file, its seconds on the device and those of its decode among them."""
+    """One finished clip by the service's own clock, not by looks from outside: its device seconds as predicted when it was accepted, when
+    that was, when it was due, first came to the device and was there as a file, its seconds on the device and those of its decode."""
 
+    work_s: float
     created_at: float
     due_at: float
     started_at: float
@@ -54,24 +55,17 @@ class Life:
 
 def lives_of(store: Path, samples: Sequence[Sample]) -> list[Life]:
     """What the service's SQLite file says of each finished sample."""
-    query = "SELECT id, report, created_at, due_at, started_at, finished_at FROM jobs"
+    query = "SELECT id, report, work_s, created_at, due_at, started_at, finished_at FROM jobs"
     with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as database:
         rows = {job_id: rest for job_id, *rest in database.execute(query)}
-    lives: list[Life] = []
-    for sample in samples:
-        report, created_at, due_at, started_at, finished_at = rows[sample.job_id]
+
+    def life(sample: Sample) -> Life:
+        report, work_s, created_at, due_at, started_at, finished_at = rows[sample.job_id]
         told = json.loads(report)
-        lives.append(
-            Life(
-                created_at=created_at,
-                due_at=due_at,
-                started_at=started_at,
-                finished_at=finished_at,
-                device_s=told["inference_time_s"],
-                decode_s=told["stage_durations_s"]["vae_decode"],
-            )
-        )
-    return lives
+        decode_s = told["stage_durations_s"]["vae_decode"]
+        return Life(work_s, created_at, due_at, started_at, finished_at, told["inference_time_s"], decode_s)
+
+    return list(map(life, samples))
 
 
 def turn_s(lives: Sequence[Life]) -> float:

@@ -97,7 +97,7 @@ def scheduling() -> list[str]:
         "The simulator against that service (`python -m benchmarks.calibration`): "
         + "; ".join(_beside(name, calibration[name]) for name in TRACES)
         + ". With the device seconds that then came all three figures are within "
-        + ", ".join(f"{100 * max(calibration[name]['apart_replayed'].values()):.0f}" for name in TRACES)
+        + ", ".join(f"{100 * max(calibration[name]['replayed_apart'].values()):.0f}" for name in TRACES)
         + " %. Times quoted at acceptance were off by "
         + "; ".join(_quoted(name, calibration[name]["quotes"]) for name in TRACES)
         + ".",
