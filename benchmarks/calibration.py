@@ -11,6 +11,8 @@ three simulations that differ in the device seconds of a clip:
 - `rehearsed`: the mean of its class in the rehearsal, minutes before;
 - `replayed`: what it then took. What is left apart here is not of prices.
 
+Whose place a clip takes is decided, as in the service, by the prediction of its acceptance.
+
 In the same runs the quotes given at acceptance are held against what came. Writes results/calibration.json and
 docs/images/calibration.png.
 """
@@ -164,7 +166,10 @@ def trace(
 
 
 def simulate(arrivals: Sequence[Arrival], device_s: Sequence[float], beside_s: Sequence[float], between_s: float) -> list[float]:
-    """Latencies in the order of the arrivals, each of which occupies the device for so long, and for what passes before the next."""
+    """Latencies in the order of the arrivals, each of which occupies the device for so long, and for what passes before the next.
+
+    That is a part of what a clip made alone takes beside its device seconds, so it counts once.
+    """
 
     def occupying(arrival: Arrival, seconds: float) -> Arrival:
         decode_s = (arrival.decode_share or 0.0) * seconds
@@ -174,7 +179,7 @@ def simulate(arrivals: Sequence[Arrival], device_s: Sequence[float], beside_s: S
     tally = Simulator(policy_named("cinelet"), Fleet(num_devices=1, park_s=PARK_S), Workload(arrivals=arrivals).jobs()).run()
     latency = np.empty(len(arrivals))
     latency[tally.column("number")] = tally.column("latency_s")
-    return list(latency + np.array(beside_s))
+    return list(latency - between_s + np.array(beside_s))
 
 
 def promises(arrivals: Sequence[Arrival]) -> list[float]:
@@ -210,11 +215,14 @@ def compare(
     lives = [life for _, life in played]
     kinds = list(map(kind_of, arrivals))
     beside_s = [beside_of[kind] for kind in kinds]
-    as_due = [replace(arrival, deadline_s=life.due_at - life.created_at) for arrival, life in zip(arrivals, lives, strict=True)]
+    as_told = [
+        replace(arrival, deadline_s=life.due_at - life.created_at, predicted_s=life.work_s)
+        for arrival, life in zip(arrivals, lives, strict=True)
+    ]
     seconds = {
-        "simulated": (as_due, [life.work_s * rehearsal.overrun[kind] for kind, life in zip(kinds, lives, strict=True)]),
+        "simulated": (as_told, [life.work_s * rehearsal.overrun[kind] for kind, life in zip(kinds, lives, strict=True)]),
         "rehearsed": (arrivals, [rehearsal.device_s[kind] for kind in kinds]),
-        "replayed": (as_due, [life.device_s for life in lives]),
+        "replayed": (as_told, [life.device_s for life in lives]),
     }
     latencies = {"real": [(sample.lag_s or 0.0) + life.took_s for sample, life in played]}
     latencies |= {way: simulate(asked, device_s, beside_s, rehearsal.between_s) for way, (asked, device_s) in seconds.items()}

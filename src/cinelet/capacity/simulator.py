@@ -2,7 +2,7 @@
 
 Nothing here decides who goes first: `scheduling.decide` and `scheduling.admit` do, as in the service. What is modelled: steps and
 their boundaries, the cost of a park, batches by their line `a·n + b`, cold starts at a change of model, workers that die and come
-back, hits of the result cache. What is not: the network, encoding of files, and estimates that are wrong.
+back, hits of the result cache, predictions that are wrong where the trace says so. What is not: the network and encoding of files.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class Simulator:
         at = victim.next_boundary(self.now)
         self._leave(victim, device, at)
         victim.num_parks += 1
-        victim.left_s += self._fleet.park_s
+        victim.left_s += self._fleet.park_s * victim.pace
         self._schedule_return(at, victim)
         self._start(job, device, at)
 

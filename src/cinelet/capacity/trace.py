@@ -47,7 +47,8 @@ class Arrival:
     """One request of a load: when it comes and what it asks for; None is "as the service likes it".
 
     `arrival_s` counts from the start of the trace, `deadline_s` from the arrival; `service_s` are the seconds it takes alone on a free
-    device, where that is known; `decode_share` of its work comes after the last step. `read_trace` checks the values.
+    device, where that is known, `predicted_s` those that the scheduler expects, where it is wrong; `decode_share` of its work comes
+    after the last step. `read_trace` checks the values.
     """
 
     arrival_s: float
@@ -59,6 +60,7 @@ class Arrival:
     num_inference_steps: int | None = None
     deadline_s: float | None = None
     service_s: float | None = None
+    predicted_s: float | None = None
     decode_share: float | None = None
     prompt: str | None = None
 
@@ -235,6 +237,7 @@ READERS: dict[str, Reader] = {
     "num_inference_steps": _whole(MAX_STEPS),
     "deadline_s": _number(0.0, MAX_DEADLINE_S),
     "service_s": _number(0.0, MAX_SERVICE_S),
+    "predicted_s": _number(0.0, MAX_SERVICE_S),
     "decode_share": _number(0.0, MAX_DECODE_SHARE, unit="", is_low_allowed=True),
     "prompt": _prompt,
 }

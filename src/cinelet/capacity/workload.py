@@ -21,8 +21,9 @@ MIN_SERVICE_S = 1e-6
 class Workload:
     """What arrives, sorted by time.
 
-    The work of an arrival is what it says itself, else what `pricing` says of its shape, else `service_s`. A deadline that is not
-    given is what the tier was promised. Raises `RequestError` for an arrival whose work nobody knows.
+    The work of an arrival is what it says itself, else what `pricing` says of its shape, else `service_s`; the scheduler goes by what is
+    predicted of it, where the arrival says that. A deadline that is not given is what the tier was promised. Raises `RequestError` for an
+    arrival whose work nobody knows.
     """
 
     arrivals: Sequence[Arrival]
@@ -40,15 +41,18 @@ class Workload:
     def jobs(self) -> Iterator[SimJob]:
         """Fresh jobs, one an arrival; each run needs its own."""
         for number, arrival in enumerate(self.arrivals):
-            solo_s, decode_s, num_steps = self._cost_of(arrival)
+            work_s, decode_s, num_steps = self._cost_of(arrival)
+            solo_s = work_s if arrival.predicted_s is None else arrival.predicted_s
+            pace = solo_s / work_s
             deadline_s = promise_s(arrival.tier, solo_s) if arrival.deadline_s is None else arrival.deadline_s
             yield SimJob(
                 number,
                 arrived_at=arrival.arrival_s,
                 due_at=arrival.arrival_s + deadline_s,
                 solo_s=solo_s,
-                step_s=(solo_s - decode_s) / num_steps,
-                decode_s=decode_s,
+                step_s=pace * (work_s - decode_s) / num_steps,
+                decode_s=pace * decode_s,
+                pace=pace,
                 rank=RANKS[arrival.tier],
                 model=arrival.model or "",
                 shape=(arrival.width, arrival.height, arrival.num_frames),

@@ -30,10 +30,10 @@ class Dispatcher:
         waiting: list[Candidate | Run] = [*may_start(candidates, [*active, *decoding, *parked], now), *parked]
         for work in waiting:
             line.push(work, now)
+        self._some_overdue = line.has_overdue(now)
         first = line.peek(now)
         if first is None:
             return None
-        self._some_overdue = standing(first, now) is Standing.OVERDUE
         num_free = 1 if self._has_place(first, active) else 0
         return decide(self._policy, line, active, num_free=num_free, ledger=self._ledger, now=now)
 

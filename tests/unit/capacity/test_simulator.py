@@ -135,6 +135,19 @@ def test_a_clip_gives_way_after_each_step_but_the_last_two_and_not_while_it_is_d
     assert latencies(10.0, vip_at) == pytest.approx([starts_at - vip_at + 1.0, 31.0] if gives_way else [30.0, 31.0 - vip_at])
 
 
+def test_the_scheduler_goes_by_what_is_predicted_and_the_device_by_what_it_takes() -> None:
+    arrivals = [
+        Arrival(arrival_s=0.0, service_s=1.0),
+        Arrival(arrival_s=0.5, service_s=2.0, predicted_s=9.0),
+        Arrival(arrival_s=0.5, service_s=8.0, predicted_s=3.0, decode_share=0.5, num_inference_steps=4),
+    ]
+    tally = play(Workload(arrivals=arrivals), Fleet(num_devices=1), parse_contenders("srpt")[0])
+    latency_s = dict(zip(tally.column("number").tolist(), tally.column("latency_s").tolist(), strict=True))
+    assert latency_s == pytest.approx({0: 1.0, 1: 10.5, 2: 8.5})
+    assert tally.busy_s == pytest.approx(11.0)
+    assert tally.slowdowns().tolist() == pytest.approx([0.0, 0.5 / 8.0, 8.5 / 2.0])
+
+
 def test_a_lighter_clip_has_fewer_steps_and_the_same_decode() -> None:
     job = SimJob(0, arrived_at=0.0, due_at=1e5, solo_s=30.0, step_s=2.0, decode_s=10.0, rank=1)
     lighter = job.lighter(0.5, 1)
@@ -182,12 +195,15 @@ def test_an_arrival_becomes_a_job_with_its_work_and_its_promise() -> None:
         Arrival(arrival_s=1.0, tier="vip", service_s=10.0, decode_share=0.2, num_inference_steps=8),
         Arrival(arrival_s=2.0, tier="free"),
         Arrival(arrival_s=3.0, deadline_s=7.0, service_s=5.0),
+        Arrival(arrival_s=4.0, service_s=10.0, predicted_s=5.0, decode_share=0.2, num_inference_steps=8),
     ]
-    first, second, third = Workload(arrivals=arrivals, service_s=50.0).jobs()
+    first, second, third, fourth = Workload(arrivals=arrivals, service_s=50.0).jobs()
     assert (first.solo_s, first.step_s, first.decode_s, first.rank) == (10.0, 1.0, 2.0, 0)
     assert first.due_at == 1.0 + promise_s("vip", 10.0)
     assert (second.solo_s, second.step_s, second.rank, second.due_at) == (50.0, 50.0 / DEFAULT_STEPS, 2, 2.0 + promise_s("free", 50.0))
     assert third.due_at == 10.0
+    assert (fourth.solo_s, fourth.step_s, fourth.decode_s, fourth.pace) == (5.0, 0.5, 1.0, 0.5)
+    assert fourth.due_at == 4.0 + promise_s("standard", 5.0)
 
 
 def test_work_that_nobody_knows_is_refused_with_its_row() -> None:

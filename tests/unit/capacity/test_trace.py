@@ -24,7 +24,7 @@ from cinelet.errors import RequestError
 from cinelet.jobs.job import TIERS as JOB_TIERS
 from cinelet.video import MAX_STEPS
 
-HEADER = "arrival_s,tier,model,width,height,num_frames,num_inference_steps,deadline_s,service_s,decode_share,prompt"
+HEADER = "arrival_s,tier,model,width,height,num_frames,num_inference_steps,deadline_s,service_s,predicted_s,decode_share,prompt"
 
 
 @pytest.fixture
@@ -57,6 +57,7 @@ arrivals = st.builds(
     num_inference_steps=st.none() | st.integers(1, MAX_STEPS),
     deadline_s=seconds(MAX_DEADLINE_S),
     service_s=seconds(MAX_SERVICE_S),
+    predicted_s=seconds(MAX_SERVICE_S),
     decode_share=st.none() | st.floats(0, MAX_DECODE_SHARE).map(abs),
     prompt=st.none() | st.lists(words, min_size=1, max_size=4).map('" ,;\n'.join),
 )
@@ -112,6 +113,7 @@ def test_an_arrival_that_is_no_instant_is_told_with_row_and_column(path: Path, t
         ("deadline_s", "-3", "must be a number above 0 to 2,592,000 seconds"),
         ("service_s", "nan", "must be a number above 0 to 604,800 seconds"),
         ("service_s", "1e9", "must be a number above 0 to 604,800 seconds"),
+        ("predicted_s", "-1", "must be a number above 0 to 604,800 seconds"),
         ("decode_share", "1", "must be a number from 0 to 0.99"),
         ("decode_share", "-0.1", "must be a number from 0 to 0.99"),
         ("prompt", "a\0b", "must not contain the NUL character"),
@@ -163,7 +165,7 @@ def test_a_folder_and_a_missing_file_are_told_by_name(tmp_path: Path) -> None:
 
 
 def test_many_identical_arrivals_are_a_trace(path: Path) -> None:
-    path.write_text(f"{HEADER}\n" + "7,vip,wan,832,480,81,40,180,60,0.1,a red car\n" * 20_000)
+    path.write_text(f"{HEADER}\n" + "7,vip,wan,832,480,81,40,180,60,50,0.1,a red car\n" * 20_000)
     trace = read_trace(path)
     assert len(trace) == 20_000
     assert set(trace) == {trace[0]}

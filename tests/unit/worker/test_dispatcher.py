@@ -75,6 +75,20 @@ def test_the_best_tier_makes_a_free_clip_give_way_and_the_parked_one_comes_back(
     assert back.start is slow
 
 
+def test_an_overdue_clip_gets_its_share_against_the_best_tier() -> None:
+    dispatcher = Dispatcher(policy_named("cinelet"), 1)
+    overdue = candidate(1, tier="free", created_at=NOW - 200, due_at=NOW - 100)
+    first = dispatcher.decide([overdue, candidate(2, tier="vip", due_at=NOW + 15)], [], NOW)
+    assert first is not None
+    assert first.start.id == "c2"
+    vip = run(2, tier="vip")
+    dispatcher.begins(vip, NOW)
+    dispatcher.ends(vip, NOW + 10)
+    second = dispatcher.decide([overdue, candidate(3, tier="vip", due_at=NOW + 25)], [], NOW + 10)
+    assert second is not None
+    assert second.start.id == "c1"
+
+
 def test_a_clip_that_has_not_taken_a_step_of_its_turn_is_left_alone() -> None:
     dispatcher = Dispatcher(policy_named("cinelet"), 1)
     fresh = run(1)
