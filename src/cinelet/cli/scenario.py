@@ -30,7 +30,8 @@ Trace = Annotated[Path | None, typer.Argument(metavar="[TRACE]", help="A trace: 
 Arrivals = Annotated[str | None, typer.Option(metavar="KIND:NAME=NUMBER,…", help=f"Instead of a trace: {'; '.join(SPECS)}.")]
 Duration = Annotated[float | None, typer.Option(help="Seconds of load; needed with --arrivals, cuts a trace.")]
 MixText = Annotated[
-    str | None, typer.Option("--mix", help="Classes of jobs: share=0.8,service=8,deadline=4;share=0.2,service=60. Default: three of them.")
+    str | None,
+    typer.Option("--mix", help="Classes of jobs: share=0.8,service=8,decode=0.2,deadline=4;share=0.2,service=60. Default: three of them."),
 ]
 Tiers = Annotated[str | None, typer.Option(help="Shares of tiers: free=0.5,vip=0.1,standard=0.4.")]
 Service = Annotated[float | None, typer.Option(help="Seconds of work of arrivals that do not say their own.")]
