@@ -22,7 +22,7 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -246,8 +246,8 @@ def main() -> None:
         alone_s, beside_of = stage.alone_s()
         rehearsal = stage.rehearse(alone_s)
         result["between_s"] = round(rehearsal.between_s, 3)
-        of_classes = {key: value for key, value in asdict(rehearsal).items() if key != "between_s"}
-        for name, by_kind in {"alone_s": alone_s, "beside_s": beside_of, **of_classes}.items():
+        by_class = {"alone_s": alone_s, "beside_s": beside_of, "device_s": rehearsal.device_s, "overrun": rehearsal.overrun}
+        for name, by_kind in {**by_class, "decode_share": rehearsal.decode_share}.items():
             result[name] = {kind: round(figure, 3) for kind, figure in by_kind.items()}
         print(result)
         for name in LOAD:

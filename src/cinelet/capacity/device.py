@@ -49,11 +49,11 @@ class Device:
             return None
         if len(self.runs) == 1:
             first = self.runs[0]
-            first.rate = first.pace
+            first.rate = first.speed
         else:
             cycle_s = sum(map(self.line.seconds, Counter((job.model, job.shape) for job in self.runs).values()))
             for job in self.runs:
-                job.rate = job.pace * self.line.seconds(1) / cycle_s
+                job.rate = job.speed * self.line.seconds(1) / cycle_s
             first = min(self.runs, key=_end)
         return _end(first), first
 

@@ -13,14 +13,13 @@ class SimJob:
     """One arrival. Work is counted in seconds alone on a free device, as predicted; `asked_s` is that of the clip that was asked for.
 
     A turn is one stay on a device: from `began_at` on, with `turn_left_s` left to do then. What is left is `left_s` at `since`, and
-    falls by `rate` a second from there; alone on the device that is `pace`, 1 where the prediction is right. After the last step follow
-    `decode_s`, which nothing interrupts.
-    `shape` is what jobs must share to be stepped together.
+    falls by `rate` a second from there; alone on the device that is `speed`, 1 where the prediction is right. After the last step follow
+    `decode_s`, which nothing interrupts. `shape` is what jobs must share to be stepped together.
     """
 
     __slots__ = (
         "arrived_at", "asked_s", "began_at", "decode_s", "due_at", "id", "is_overdue_turn", "left_s", "model", "num_parks", "number",
-        "offer", "pace", "rank", "rate", "shape", "since", "solo_s", "step_s", "tenant", "turn_left_s",
+        "offer", "rank", "rate", "shape", "since", "solo_s", "speed", "step_s", "tenant", "turn_left_s",
     )  # fmt: skip
 
     def __init__(
@@ -33,7 +32,7 @@ class SimJob:
         step_s: float,
         rank: int,
         decode_s: float = 0.0,
-        pace: float = 1.0,
+        speed: float = 1.0,
         tenant: str = "",
         model: str = "",
         shape: object = None,
@@ -51,7 +50,7 @@ class SimJob:
         self.decode_s = decode_s
         self.since: float | None = None
         self.began_at = arrived_at
-        self.pace = self.rate = pace
+        self.speed = self.rate = speed
         self.num_parks = 0
         self.offer = 0
         self.is_overdue_turn = False
@@ -82,7 +81,7 @@ class SimJob:
         solo_s = self.asked_s * share
         job = SimJob(
             self.number, arrived_at=self.arrived_at, due_at=self.due_at, solo_s=solo_s, step_s=self.step_s, rank=self.rank,
-            decode_s=self.decode_s, pace=self.pace, tenant=self.tenant, model=self.model, shape=self.shape,
+            decode_s=self.decode_s, speed=self.speed, tenant=self.tenant, model=self.model, shape=self.shape,
         )  # fmt: skip
         job.asked_s = self.asked_s
         job.offer = offer

@@ -158,7 +158,7 @@ class Simulator:
         at = victim.next_boundary(self.now)
         self._leave(victim, device, at)
         victim.num_parks += 1
-        victim.left_s += self._fleet.park_s * victim.pace
+        victim.left_s += self._fleet.park_s * victim.speed
         self._schedule_return(at, victim)
         self._start(job, device, at)
 
@@ -207,7 +207,7 @@ class Simulator:
         for job in list(device.runs):
             self._leave(job, device, self.now)
             done_s = job.turn_left_s - job.left_s
-            job.left_s += done_s % self._fleet.checkpoint_every_s
+            job.left_s += done_s % (self._fleet.checkpoint_every_s * job.speed)
             self._schedule_return(self.now + self._fleet.lease_s, job)
             self.tally.num_deaths += 1
         device.model = ""

@@ -90,7 +90,7 @@ class Tally:
         }
 
     def _row(self, job: SimJob, latency_s: float, *, is_met: bool) -> None:
-        values = (job.number, job.arrived_at, latency_s, job.asked_s / job.pace, job.solo_s / job.pace, job.rank, job.offer, is_met)
+        values = (job.number, job.arrived_at, latency_s, job.asked_s / job.speed, job.solo_s / job.speed, job.rank, job.offer, is_met)
         for append, value in zip(self._appends, values, strict=True):
             append(value)
 

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from cinelet.capacity.pricing import Pricing
 from cinelet.capacity.sim_job import SimJob
 from cinelet.capacity.trace import MAX_SERVICE_S, Arrival
-from cinelet.errors import RequestError
+from cinelet.errors import InvalidValueError, RequestError
 from cinelet.scheduling.work import RANKS, promise_s
 from cinelet.video import check_number
 
 DEFAULT_STEPS = 25
 """Where an arrival does not say: so often a job may give way."""
 MIN_SERVICE_S = 1e-6
+FARTHEST_OFF = 1000.0
+"""A prediction that is off by a larger factor is a slip, such as milliseconds for seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +25,7 @@ class Workload:
 
     The work of an arrival is what it says itself, else what `pricing` says of its shape, else `service_s`; the scheduler goes by what is
     predicted of it, where the arrival says that. A deadline that is not given is what the tier was promised. Raises `RequestError` for an
-    arrival whose work nobody knows.
+    arrival whose work nobody knows, or was predicted beyond all error.
     """
 
     arrivals: Sequence[Arrival]
@@ -37,22 +39,28 @@ class Workload:
                 if arrival.service_s is None:
                     ways = "give it service_s, or say --service SECONDS or --profile FILE for all that lack it"
                     raise RequestError(f"service: arrival {number} does not say how long it takes alone; {ways}")
+        for number, arrival in enumerate(self.arrivals, 1):
+            if arrival.predicted_s is not None:
+                work_s = self.solo_s_of(arrival)
+                if not work_s / FARTHEST_OFF <= arrival.predicted_s <= work_s * FARTHEST_OFF:
+                    limit = f"must be a thousandth to a thousand times its work, {work_s:g} s"
+                    raise InvalidValueError(f"arrival {number}, predicted_s", arrival.predicted_s, limit)
 
     def jobs(self) -> Iterator[SimJob]:
         """Fresh jobs, one an arrival; each run needs its own."""
         for number, arrival in enumerate(self.arrivals):
             work_s, decode_s, num_steps = self._cost_of(arrival)
             solo_s = work_s if arrival.predicted_s is None else arrival.predicted_s
-            pace = solo_s / work_s
+            speed = solo_s / work_s
             deadline_s = promise_s(arrival.tier, solo_s) if arrival.deadline_s is None else arrival.deadline_s
             yield SimJob(
                 number,
                 arrived_at=arrival.arrival_s,
                 due_at=arrival.arrival_s + deadline_s,
                 solo_s=solo_s,
-                step_s=pace * (work_s - decode_s) / num_steps,
-                decode_s=pace * decode_s,
-                pace=pace,
+                step_s=speed * (work_s - decode_s) / num_steps,
+                decode_s=speed * decode_s,
+                speed=speed,
                 rank=RANKS[arrival.tier],
                 model=arrival.model or "",
                 shape=(arrival.width, arrival.height, arrival.num_frames),

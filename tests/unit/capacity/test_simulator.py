@@ -154,8 +154,9 @@ def test_a_lighter_clip_has_fewer_steps_and_the_same_decode() -> None:
     assert (lighter.solo_s, lighter.step_s, lighter.decode_s) == (15.0, 2.0, 10.0)
 
 
-def test_a_dead_worker_s_job_goes_on_from_its_checkpoint() -> None:
-    job = SimJob(0, arrived_at=0.0, due_at=1e5, solo_s=1000.0, step_s=1.0, rank=1)
+@pytest.mark.parametrize("speed", [1.0, 0.25])
+def test_a_dead_worker_s_job_goes_on_from_its_checkpoint(speed: float) -> None:
+    job = SimJob(0, arrived_at=0.0, due_at=1e5, solo_s=1000.0 * speed, step_s=speed, rank=1, speed=speed)
     fleet = Fleet(mtbf_s=300.0, repair_s=5.0, lease_s=45.0, checkpoint_every_s=20.0)
     tally = played([job], fleet, seed=1).tally
     num = tally.num_deaths
@@ -202,7 +203,7 @@ def test_an_arrival_becomes_a_job_with_its_work_and_its_promise() -> None:
     assert first.due_at == 1.0 + promise_s("vip", 10.0)
     assert (second.solo_s, second.step_s, second.rank, second.due_at) == (50.0, 50.0 / DEFAULT_STEPS, 2, 2.0 + promise_s("free", 50.0))
     assert third.due_at == 10.0
-    assert (fourth.solo_s, fourth.step_s, fourth.decode_s, fourth.pace) == (5.0, 0.5, 1.0, 0.5)
+    assert (fourth.solo_s, fourth.step_s, fourth.decode_s, fourth.speed) == (5.0, 0.5, 1.0, 0.5)
     assert fourth.due_at == 4.0 + promise_s("standard", 5.0)
 
 
@@ -211,6 +212,13 @@ def test_work_that_nobody_knows_is_refused_with_its_row() -> None:
         Workload(arrivals=[Arrival(arrival_s=0.0, service_s=1.0), Arrival(arrival_s=0.0)])
     with pytest.raises(InvalidValueError, match="service"):
         Workload(arrivals=[], service_s=-1.0)
+
+
+@pytest.mark.parametrize(("service_s", "predicted_s"), [(604_800.0, 5e-324), (1e-320, 604_800.0), (1.0, 1001.0)])
+def test_a_prediction_beyond_all_error_is_refused_with_its_row(service_s: float, predicted_s: float) -> None:
+    arrivals = [Arrival(arrival_s=0.0, service_s=1.0), Arrival(arrival_s=0.0, service_s=service_s, predicted_s=predicted_s)]
+    with pytest.raises(InvalidValueError, match=r"arrival 2, predicted_s: .* a thousandth to a thousand times"):
+        Workload(arrivals=arrivals)
 
 
 @pytest.mark.parametrize(
