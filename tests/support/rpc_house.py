@@ -18,6 +18,7 @@ from cinelet.cli.house import make_pricers
 from cinelet.gateway.access import Authenticator, Limiter, open_counters
 from cinelet.gateway.desk import Desk
 from cinelet.gateway.door import Door
+from cinelet.gateway.reader import Reader
 from cinelet.gateway.rpc.server import RpcServer
 from cinelet.gateway.rpc.service import Videos
 from cinelet.gateway.rpc.videos_pb2_grpc import VideosStub
@@ -111,6 +112,7 @@ class RpcHouse:
         )
         self.door = Door(
             desk=self.desk,
+            reader=Reader(self.desk.card),
             authenticator=Authenticator(self.store.tenants),
             limiter=Limiter(open_counters(None)),
             signer=Signer(b"x" * 40, clock=self.store.database.clock),

@@ -183,6 +183,7 @@ async def _open_gateway(house: House, app: Application, metrics: Metrics) -> Asy
     from cinelet.gateway.desk import Desk  # noqa: PLC0415
     from cinelet.gateway.door import Door  # noqa: PLC0415
     from cinelet.gateway.envoy import Envoy, direct_transport  # noqa: PLC0415
+    from cinelet.gateway.reader import Reader  # noqa: PLC0415
     from cinelet.gateway.target import resolve  # noqa: PLC0415
 
     settings = house.settings
@@ -208,6 +209,7 @@ async def _open_gateway(house: House, app: Application, metrics: Metrics) -> Asy
     app.state.envoy = envoy
     app.state.door = Door(
         desk=desk,
+        reader=Reader(desk.card),
         authenticator=Authenticator(house.store.tenants, tokens=_token_checker(settings), open_tenant=is_open),
         limiter=Limiter(open_counters(settings.counters)),
         signer=Signer(secret, clock=house.store.database.clock),

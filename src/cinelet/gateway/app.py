@@ -19,7 +19,7 @@ import cinelet
 from cinelet.errors import CineletError, InvalidValueError
 from cinelet.gateway.front import Front
 from cinelet.gateway.problems import error_body, problem
-from cinelet.gateway.routes import content, endpoints, events, health, models, videos
+from cinelet.gateway.routes import content, endpoints, events, health, models, submissions, videos
 from cinelet.gateway.scale_watch import ScaleWatch
 from cinelet.telemetry.metrics import Metrics
 
@@ -43,7 +43,7 @@ def create_app(
         redoc_url=None,
         telemetry=NO_TELEMETRY,
     )
-    for module in (models, events, videos, content, endpoints, health):
+    for module in (submissions, models, events, videos, content, endpoints, health):  # looked through in this order
         app.include_router(module.router)
     app.add_api_route("/", lambda: RedirectResponse("studio/"), include_in_schema=False)
     if STUDIO.is_dir():

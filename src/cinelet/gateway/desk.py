@@ -78,7 +78,7 @@ class Desk:
         self._revisions: dict[str, str] = {}
         self._images = StartImages(blobs)
         self._metrics = metrics
-        self._popular = Recent(MAX_POPULAR)
+        self._popular: Recent[None] = Recent(MAX_POPULAR)
         self._turnstile = Turnstile(store.intake.accept, on_batch=metrics.accept_batch_size.observe)
 
     def close(self) -> None:
@@ -225,7 +225,7 @@ class Desk:
         finally:
             self.quoter.settle(work, is_there=accepted is not None and accepted.kind == "new")
         if digest is not None:
-            self._popular.add(digest) if accepted.kind == "hit" else self._popular.discard(digest)
+            self._popular.keep(digest, None) if accepted.kind == "hit" else self._popular.discard(digest)
         return accepted
 
     async def _rewritten(self, asked: Parsed) -> Parsed:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from fastapi import Request
-from fastapi.responses import JSONResponse
+from fastapi import Request, Response
+from pydantic_core import to_json
 
 from cinelet.errors import InvalidValueError
 from cinelet.gateway.access import Authenticator, Caller, Limiter
@@ -17,6 +15,7 @@ from cinelet.gateway.answer import poll_after_ms, video
 from cinelet.gateway.archive import Archive, View
 from cinelet.gateway.body import Body
 from cinelet.gateway.desk import Desk
+from cinelet.gateway.reader import Reader, Reading
 from cinelet.gateway.target import Resolve, check_target
 from cinelet.jobs import Store
 from cinelet.storage import Signer
@@ -32,6 +31,7 @@ class Door:
     """The parts of a running gateway. `allow_loopback` lets callbacks go to this machine: for development."""
 
     desk: Desk
+    reader: Reader
     authenticator: Authenticator
     limiter: Limiter
     signer: Signer
@@ -69,6 +69,12 @@ class Door:
         await self.limiter.spend(caller.tenant, "read")
         return caller
 
+    async def read(self, body: Body, path: str, *, is_strict: bool = False, route_fields: Collection[str] = ()) -> Reading:
+        """What `body` asks for of `path`, see `Reader.read`; refused where it wants an address called that is not public."""
+        reading = self.reader.read(body, path, is_strict=is_strict, route_fields=route_fields)
+        await self.check_callback(reading.asked.callback_url)
+        return reading
+
     async def check_callback(self, url: str | None) -> None:
         """Refuse to ever call an address that is not public."""
         if url is not None:
@@ -99,16 +105,9 @@ def is_strict(request: Request) -> bool:
     return request.headers.get(STRICT, "").lower() == "true"
 
 
-def digest_of(body: Body, path: str) -> str:
-    """Equal for equal submissions: the parsed fields, since a form's boundary is new at every try."""
-    files = {name: hashlib.sha256(upload.data).hexdigest() for name, upload in body.files.items()}
-    document: Any = [path, body.fields, files]
-    return hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def answer(request: Request, view: View) -> JSONResponse:
+def answer(request: Request, view: View) -> Response:
     """A `Video` object."""
     headers = dict(getattr(request.state, "headers", {}))
     if not view.job.is_final:
         headers["openai-poll-after-ms"] = str(poll_after_ms(view))
-    return JSONResponse(video(view, str(request.base_url)), headers=headers)
+    return Response(to_json(video(view, str(request.base_url))), headers=headers, media_type="application/json")

@@ -64,7 +64,7 @@ class Quoter:
         self._pricers = pricers
         self._policy = policy
         self._clock = clock
-        self._learnt = Recent(MAX_LEARNT)
+        self._learnt: Recent[None] = Recent(MAX_LEARNT)
         self._learning = threading.Lock()
         self._learnt_at = float("-inf")
         self._overheads_s: list[float] = []
@@ -194,7 +194,7 @@ class Quoter:
             self._between_s = median(between_s)
 
     def _learn(self, job: Job, pricer: Pricer) -> None:
-        self._learnt.add(job.id)
+        self._learnt.keep(job.id, None)
         stages_s = job.report.get("stage_durations_s", {})
         if "denoise_high" not in stages_s:
             return

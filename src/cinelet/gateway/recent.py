@@ -1,27 +1,34 @@
-"""The last few of what was seen: a set that forgets."""
+"""The last few of what was seen, by name: a mapping that forgets."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
 
 
-class Recent:
-    """Up to `limit` names, the latest ones. Not safe across threads."""
+class Recent(Generic[T]):
+    """Up to `limit` names with what belongs to them, the latest ones. Not safe across threads."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._names: OrderedDict[str, None] = OrderedDict()
+        self._entries: OrderedDict[str, T] = OrderedDict()
 
     def __contains__(self, name: object) -> bool:
-        return name in self._names
+        return name in self._entries
 
-    def add(self, name: str) -> None:
+    def get(self, name: str) -> T | None:
+        """What was kept under `name`, or None."""
+        return self._entries.get(name)
+
+    def keep(self, name: str, entry: T) -> None:
         """Seen now; the one not seen for longest is forgotten where there are too many."""
-        self._names[name] = None
-        self._names.move_to_end(name)
-        if len(self._names) > self._limit:
-            self._names.popitem(last=False)
+        self._entries[name] = entry
+        self._entries.move_to_end(name)
+        if len(self._entries) > self._limit:
+            self._entries.popitem(last=False)
 
     def discard(self, name: str) -> None:
         """Not seen after all."""
-        self._names.pop(name, None)
+        self._entries.pop(name, None)

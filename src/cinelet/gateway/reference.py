@@ -12,7 +12,7 @@ from cinelet.gateway.archive import VARIANTS
 from cinelet.gateway.door import MAX_KEY_CHARS
 from cinelet.gateway.problems import row_of
 from cinelet.gateway.request_schema import FIELDS
-from cinelet.gateway.routes.videos import MAX_PREFER_WAIT_S
+from cinelet.gateway.routes.submissions import MAX_PREFER_WAIT_S
 from cinelet.gateway.vocabulary import ALIASES, NO_EFFECT, REFUSED
 
 INTRODUCTION = """# HTTP

@@ -12,12 +12,13 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from pydantic_core import from_json, to_json
 from sqlalchemy import Connection, Double, Engine, cast, create_engine, event, extract, func, literal
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
@@ -41,6 +42,8 @@ TOO_LONG = "57014"
 """PostgreSQL: the statement was ended for taking too long."""
 TRANSIENT_STATES = {"40001", "40P01"}
 """PostgreSQL: serialization failure, deadlock detected."""
+JSON: Mapping[str, Any] = {"json_serializer": lambda value: to_json(value).decode(), "json_deserializer": from_json}
+"""Several times as fast as the standard library's, and a hit reads and writes seven documents."""
 FULL = ("disk is full", "disk full", "No space left")
 
 
@@ -68,7 +71,7 @@ class Database:
             pool: dict[str, Any] = {"pool_size": POOL_SIZE, "max_overflow": 0, "pool_timeout": CONNECT_TIMEOUT_S, "pool_use_lifo": True}
             options = f"-c statement_timeout={STATEMENT_TIMEOUT_S * 1000:.0f} {_words(self.url.query.get('options', ''))}".strip()
             arguments = {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "cinelet", "options": options}
-            self._writer = self._reader = create_engine(self.url, connect_args=arguments, **pool)
+            self._writer = self._reader = create_engine(self.url, connect_args=arguments, **JSON, **pool)
 
     def now(self) -> ColumnElement[float]:
         """The time as an expression: the server's clock on PostgreSQL, so that workers' clocks do not matter; ours on SQLite."""
@@ -155,7 +158,7 @@ def parse(url: str) -> URL:
 
 
 def _sqlite(url: URL, **pool: Any) -> Engine:
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 5.0}, **pool)
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 5.0}, **JSON, **pool)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, record: Any) -> None:  # noqa: ARG001 - the signature is SQLAlchemy's

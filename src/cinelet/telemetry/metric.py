@@ -38,8 +38,9 @@ class Metric(Generic[Wrapped]):
         """The series of these label values, unknown ones settled to `other`."""
         if not self.labels and not values:
             return self._wrapped
-        known = {label.name: label for label in self.labels}
-        return self._wrapped.labels(**{name: known[name].settle(value) for name, value in values.items()})
+        if len(values) != len(self.labels):
+            raise ValueError(f"{self.name} has the labels {', '.join(names_of(self.labels))}, not {', '.join(values)}")
+        return self._wrapped.labels(*(label.settle(values[label.name]) for label in self.labels))
 
 
 class Counter(Metric[prometheus_client.Counter]):

@@ -15,8 +15,7 @@ from grpc.aio import ServicerContext
 
 from cinelet.errors import CineletError, InternalError, InvalidValueError, RateLimitedError
 from cinelet.gateway.access import Caller
-from cinelet.gateway.door import Door, digest_of
-from cinelet.gateway.fields import parse_fields
+from cinelet.gateway.door import Door
 from cinelet.gateway.rpc import videos_pb2 as messages
 from cinelet.gateway.rpc.messages import body_of, content_message, key_of, video_message
 from cinelet.gateway.rpc.status import status_of
@@ -56,16 +55,9 @@ class Videos(VideosServicer):
     async def Create(self, request: messages.CreateVideoRequest, call: ServicerContext) -> messages.Video:
         """Accept a request. Durable once answered."""
         async with self._admitted("Create", call, "submit") as caller:
-            body = body_of(request)
-            asked = parse_fields(body, self._door.desk.card)
-            await self._door.check_callback(asked.callback_url)
-            view = await self._door.desk.create(
-                caller,
-                asked,
-                body_digest=digest_of(body, "create"),
-                idempotency_key=key_of(request),
-                is_repeat=is_repeat(call),
-            )
+            reading = await self._door.read(body_of(request), "create")
+            key, again = key_of(request), is_repeat(call)
+            view = await self._door.desk.create(caller, reading.asked, body_digest=reading.digest, idempotency_key=key, is_repeat=again)
             return video_message(view, self._public_url)
 
     async def Get(self, request: messages.GetVideoRequest, call: ServicerContext) -> messages.Video:
