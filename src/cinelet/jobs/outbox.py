@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, select, text, update
-from ulid import ULID
 
 from cinelet.jobs.database import Database
+from cinelet.jobs.identifier import ULIDS
 from cinelet.jobs.schema import deliveries, outbox, webhook_endpoints
 from cinelet.jobs.states import EVENTS, State
 
@@ -70,7 +70,7 @@ def announce(connection: Connection, rows: Iterable[RowMapping | dict[str, Any]]
     kind = EVENTS[state]
     events = [
         {
-            "event_id": f"evt_{ULID()}",
+            "event_id": f"evt_{ULIDS.generate()}",
             "job_id": row["id"],
             "tenant": row["tenant"],
             "type": kind,

@@ -32,7 +32,10 @@ def plan(request: VideoRequest, card: ModelCard, seed: int | None = None) -> Pla
         _check_step_cache(request, card)
     if request.vae is not None and request.vae not in card.vae_tiers:
         raise InvalidValueError("vae", request.vae, f"{card.name} has no {request.vae} decoder; use {' or '.join(card.vae_tiers)}")
-    drawn = secrets.randbits(SEED_BITS) if seed is None else seed
+    if request.seed is not None:
+        seed = request.seed
+    elif seed is None:
+        seed = secrets.randbits(SEED_BITS)
     guidance_scale = _given(request.guidance_scale, card.guidance_scale)
     # One scale asked for is meant for both experts, as in the reference; the card's own pair differs where it says so.
     guidance_scale_2 = card.guidance_scale_2 if request.guidance_scale is None else guidance_scale
@@ -49,7 +52,7 @@ def plan(request: VideoRequest, card: ModelCard, seed: int | None = None) -> Pla
         guidance_scale_2=_given(request.guidance_scale_2, guidance_scale_2),
         sampler=_given(request.sampler, card.sampler),
         flow_shift=_given(request.flow_shift, card.flow_shift),
-        seed=_given(request.seed, drawn),
+        seed=seed,
         variation_seed=_given(request.variation_seed, 0),
         variation_strength=request.variation_strength,
         loras=request.loras,
