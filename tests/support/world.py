@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import Table, literal, select
+from sqlalchemy import Double, Table, bindparam, select
 
 from cinelet.errors import CineletError
 from cinelet.jobs import Accepted, Failure, Job, Lease, Store, Submission, Tenant
@@ -152,7 +152,7 @@ def open_world(url: str, **settings: Any) -> World:
     """A store on `url` whose lease time is the world's clock, on every database."""
     clock = Clock()
     store = Store(url, clock=clock, **settings)
-    store.database.now = lambda: literal(clock())
+    store.database.now = lambda: bindparam(None, callable_=clock, type_=Double(), unique=True)
     return World(store, clock)
 
 

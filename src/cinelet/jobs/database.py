@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from pydantic_core import from_json, to_json
-from sqlalchemy import Connection, Double, Engine, cast, create_engine, event, extract, func, literal
+from sqlalchemy import Connection, Double, Engine, bindparam, cast, create_engine, event, extract, func
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -74,9 +74,10 @@ class Database:
             self._writer = self._reader = create_engine(self.url, connect_args=arguments, **JSON, **pool)
 
     def now(self) -> ColumnElement[float]:
-        """The time as an expression: the server's clock on PostgreSQL, so that workers' clocks do not matter; ours on SQLite."""
+        """The time of execution as an expression: by the server's clock on PostgreSQL, so that workers' clocks do not matter; by ours on
+        SQLite."""
         if self.is_sqlite:
-            return literal(self.clock())
+            return bindparam(None, callable_=self.clock, type_=Double(), unique=True)
         return cast(extract("epoch", func.clock_timestamp()), Double)
 
     def read(self, work: Callable[[Connection], T]) -> T:

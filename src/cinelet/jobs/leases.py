@@ -6,20 +6,22 @@ so that a job that kills workers cannot do so for ever.
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, case, func, insert, or_, select, union, update
+from sqlalchemy import Connection, RowMapping, and_, case, insert, select, update
 
 from cinelet.errors import ConflictError
 from cinelet.jobs.bell import Bell
 from cinelet.jobs.database import CommitUnknownError, Database
 from cinelet.jobs.job import Beat, Candidate, Failure, Lease
 from cinelet.jobs.outbox import announce
-from cinelet.jobs.rows import CANDIDATE, to_candidate, to_job
+from cinelet.jobs.rows import to_job
 from cinelet.jobs.schema import charges, jobs, tenants
 from cinelet.jobs.states import FINAL, WAITING, State, sources_of
+from cinelet.jobs.waiting import Waiting, may_run
 
 MAX_ATTEMPTS = 3
 """Then a job is dead: it has ended three engines or workers, the last time alone."""
@@ -43,32 +45,13 @@ class Leases:
         self.lease_s = lease_s
         self._retention_s = retention_s
 
+    @functools.cached_property
+    def _waiting(self) -> Waiting:
+        return Waiting(self._database.now())
+
     def candidates(self, models: Sequence[str], limit: int = 256) -> list[Candidate]:
-        """Waiting jobs that may run now, oldest first: all of them, or of a long line those that any order could want next.
-
-        These are the earliest due of the hopeful ones, the shortest, the oldest, and each tenant's first, up to `limit` of each.
-        """
-        c = jobs.c
-        now = self._database.now()
-        may_run = and_(_may_run(now), c.model.in_(models))
-        columns = [c[name] for name in CANDIDATE]
-
-        def best(*order: Any, among: Any = may_run) -> Any:
-            return select(select(*columns).where(among).order_by(*order, c.id).limit(limit).subquery())
-
-        turn = func.row_number().over(partition_by=c.tenant, order_by=(c.due_at, c.id)).label("turn")
-        turns = select(*columns, turn).where(may_run).subquery()
-        firsts = select(*(turns.c[name] for name in CANDIDATE)).where(turns.c.turn == 1).limit(limit).subquery()
-
-        def work(connection: Connection) -> list[Candidate]:
-            found = connection.execute(best(c.created_at)).mappings().all()
-            if len(found) >= limit:
-                is_hopeful = and_(may_run, c.due_at - c.left_s >= now)
-                some = union(best(c.created_at), best(c.due_at, among=is_hopeful), best(c.left_s), select(firsts))
-                found = connection.execute(some).mappings().all()
-            return sorted((to_candidate(row) for row in found), key=lambda candidate: (candidate.created_at, candidate.id))
-
-        return self._database.read(work)
+        """Waiting jobs that may run now, oldest first; of a long line those that any order could want next, see `Waiting.find`."""
+        return self._database.read(lambda connection: self._waiting.find(connection, models, limit))
 
     def claim(self, ids: Sequence[str], worker: str) -> list[Lease]:
         """Leases on those of `ids` that are still free, in their order. One attempt is spent on each."""
@@ -80,7 +63,7 @@ class Leases:
         def work(connection: Connection) -> list[Lease]:
             c = jobs.c
             now = self._database.now()
-            is_free = and_(c.id.in_(ids), _may_run(now))
+            is_free = and_(c.id.in_(ids), may_run(now))
             free = select(c.id).where(is_free).with_for_update(skip_locked=True)
             leases = []
             rows = {row.id for row in connection.execute(free)}
@@ -261,13 +244,6 @@ class Leases:
             give_back(connection, row)
         announce(connection, rows, "succeeded", now)
         return [row["id"] for row in rows]
-
-
-def _may_run(now: Any) -> Any:
-    """Waiting, leading, its time come and its deadline not passed: then the janitor ends it."""
-    c = jobs.c
-    is_in_time = or_(c.deadline_at.is_(None), c.deadline_at >= now)
-    return and_(c.state == "available", c.leader_id.is_(None), c.available_at <= now, is_in_time)
 
 
 def _is_held(job_id: str, token: str) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, update
 
 from cinelet.errors import InvalidValueError, NotFoundError
 from cinelet.jobs.bell import Bell
@@ -21,6 +21,8 @@ from cinelet.jobs.states import FINAL
 MAX_PAGE = 100
 MAX_RUNNING = 4096
 """More devices than one database serves."""
+_RUNNING = select(jobs).where(jobs.c.state == "running").order_by(jobs.c.started_at.desc(), jobs.c.id).limit(bindparam("limit"))
+"""Built once, since quotes ask it many times a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +108,7 @@ class Register:
 
     def running(self, limit: int = MAX_RUNNING) -> Sequence[Job]:
         """What the devices are at, the last begun first: whoever was begun before on the same device waits parked."""
-        query = select(jobs).where(jobs.c.state == "running").order_by(jobs.c.started_at.desc(), jobs.c.id).limit(limit)
-        return self._database.read(lambda connection: [to_job(row) for row in connection.execute(query).mappings()])
+        return self._database.read(lambda c: [to_job(row) for row in c.execute(_RUNNING, {"limit": limit}).mappings()])
 
     def left_s(self, job: Job) -> float:
         """Device seconds that are left of a job: of a running one what its worker told last, less the time since."""

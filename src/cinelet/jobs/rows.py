@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -39,6 +40,6 @@ def to_job(row: RowMapping) -> Job:
     )
 
 
-def to_candidate(row: RowMapping) -> Candidate:
-    """A candidate from its own few columns."""
-    return Candidate(**{name: row[name] for name in CANDIDATE})
+def to_candidate(row: Sequence[Any]) -> Candidate:
+    """A candidate from its own few columns, in the order of `CANDIDATE`."""
+    return Candidate(**dict(zip(CANDIDATE, row, strict=True)))
