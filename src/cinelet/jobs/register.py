@@ -21,8 +21,10 @@ from cinelet.jobs.states import FINAL
 MAX_PAGE = 100
 MAX_RUNNING = 4096
 """More devices than one database serves."""
+_IS_OWNED = and_(jobs.c.id == bindparam("job_id"), jobs.c.tenant == bindparam("owner"), jobs.c.deleted_at.is_(None))
+_OWNED = select(jobs).where(_IS_OWNED)
 _RUNNING = select(jobs).where(jobs.c.state == "running").order_by(jobs.c.started_at.desc(), jobs.c.id).limit(bindparam("limit"))
-"""Built once, since quotes ask it many times a second."""
+"""Built once, since pollers and quotes ask them many times a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +58,8 @@ class Register:
         """The tenant's job. Raises `NotFoundError`."""
         if not is_id(job_id):
             raise _unknown(job_id)
-        query = select(jobs).where(_is_owned(job_id, tenant))
-        row = self._database.read(lambda connection: connection.execute(query).mappings().first())
+        given = {"job_id": job_id, "owner": tenant}
+        row = self._database.read(lambda connection: connection.execute(_OWNED, given).mappings().first())
         if row is None:
             raise _unknown(job_id)
         return to_job(row)
@@ -125,8 +127,9 @@ class Register:
     def delete(self, job_id: str, tenant: str) -> None:
         """Stop the work and forget the job; its files go when no other job shares them. Raises `NotFoundError`."""
         self._end(self.get(job_id, tenant))
-        values = {"deleted_at": self._database.clock()}
-        self._database.write(lambda c: c.execute(update(jobs).where(_is_owned(job_id, tenant)).values(values)))
+        given = {"job_id": job_id, "owner": tenant}
+        change = update(jobs).where(_IS_OWNED).values(deleted_at=self._database.clock())
+        self._database.write(lambda c: c.execute(change, given))
 
     def load(self) -> Load:
         """What waits and what runs."""
@@ -161,10 +164,6 @@ class Register:
 
         changed = self._database.write(work)
         self._bell.ring(f"gone {job.id}", *(f"job {job_id}" for job_id in changed), "work", "outbox")
-
-
-def _is_owned(job_id: str, tenant: str) -> ColumnElement[bool]:
-    return and_(jobs.c.id == job_id, jobs.c.tenant == tenant, jobs.c.deleted_at.is_(None))
 
 
 def _beyond(created_at: float, job_id: str, *, newest_first: bool) -> ColumnElement[bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from itertools import accumulate
 from typing import Generic, TypeVar
 
@@ -69,14 +69,21 @@ class Outlook(Generic[W]):
     def wait_s(self, work: W) -> float:
         """When `work` would start, counted from when the line was read, if nobody else comes.
 
-        Equal work is told the same until somebody joins.
+        All who wait are told by one playing, and equal newcomers the same, until somebody joins.
         """
         if len(self._waiting) > FORESEEN or self._beyond[0]:
             return self.wait_in_place_s(work)
         told = self._told
+        if work.id in told:
+            return told[work.id]
+        if any(other.id == work.id for other in self._waiting):
+            for other, start_s in self._play(self._waiting, self.running):
+                told.setdefault(other.id, start_s)  # who makes room later starts twice
+            return told[work.id]
         key = (work.id, work.tenant, work.rank, work.solo_s, work.left_at(self.now), work.due_at - work.arrived_at)
         if key not in told:
-            told[key] = self._play(work)
+            running = [other for other in self.running if other.id != work.id]
+            told[key] = next(start_s for other, start_s in self._play([*self._waiting, work], running) if other.id == work.id)
         return told[key]
 
     def expected_wait_s(self, work: W, now: float) -> float:
@@ -85,12 +92,8 @@ class Outlook(Generic[W]):
         wait_s = max(0.0, self.wait_s(work) - (now - self.now))
         return max(wait_s, min(OVERTAKEN[work.rank] * wait_s, slack_s(work, now)))
 
-    def _play(self, work: W) -> float:
-        """One that waits already keeps its place among equals."""
-        waiting = list(self._waiting) if any(other.id == work.id for other in self._waiting) else [*self._waiting, work]
-        running = [other for other in self.running if other.id != work.id]
-        starts = play_forward(waiting, running, num_places=self.num_places, policy=self._policy, now=self.now, between_s=self._between_s)
-        return next(start_s for other, start_s in starts if other.id == work.id)
+    def _play(self, waiting: Sequence[W], running: Sequence[W]) -> Iterator[tuple[W, float]]:
+        return play_forward(waiting, running, num_places=self.num_places, policy=self._policy, now=self.now, between_s=self._between_s)
 
     def wait_in_place_s(self, work: W) -> float:
         """The same from what stands before it alone; one that would be late steps aside. Admission asks this one.

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cinelet.scheduling import Ledger, Outlook, policy_named
 from cinelet.scheduling import outlook as outlook_module
 from cinelet.scheduling.admission import wait_in
+from cinelet.scheduling.foresight import play_forward
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,17 @@ def test_in_a_short_line_it_waits_as_long_as_the_line_served_to_its_end_makes_it
         assert 0.0 <= wait_s <= sum(other.solo_s for other in (*waiting, *running[:3])) + 1e-6
         if not waiting and len(running) < 3:
             assert wait_s == 0.0
+
+
+@given(jobs("w"), jobs("r", running=True), st.sampled_from(["cinelet", "cinelet+no-preempt", "fifo", "edf", "srpt"]))
+def test_all_who_wait_are_told_their_first_start_by_one_playing(waiting: list[Job], running: list[Job], name: str) -> None:
+    policy = policy_named(name)
+    starts = list(play_forward(waiting, running, num_places=2, policy=policy, now=100.0))
+    outlook = Outlook(waiting, running, num_places=2, policy=policy, now=100.0)
+    with mock.patch.object(outlook_module, "play_forward", wraps=play_forward) as playing:
+        for job in waiting:
+            assert outlook.wait_s(job) == next(start_s for other, start_s in starts if other is job)
+    assert playing.call_count == min(1, len(waiting))
 
 
 def test_a_parked_clip_is_work_that_waits_and_not_a_second_device() -> None:
