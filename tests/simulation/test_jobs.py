@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
-from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy import and_, bindparam, delete, func, select, update
 
 from cinelet.jobs import intake, leases, register
 from cinelet.jobs.janitor import Janitor
@@ -93,7 +93,7 @@ def refused_keys_are_kept(patch: Patch) -> None:
 
 
 def cross_tenant_get(patch: Patch) -> None:
-    patch.setattr(register, "_is_owned", lambda job_id, tenant: and_(jobs.c.id == job_id, jobs.c.deleted_at.is_(None)))
+    patch.setattr(register, "_OWNED", select(jobs).where(jobs.c.id == bindparam("job_id"), jobs.c.deleted_at.is_(None)))
 
 
 def followers_are_not_promoted(patch: Patch) -> None:
