@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import Double, Table, bindparam, select
+from sqlalchemy import Table, select
 
 from cinelet.errors import CineletError
 from cinelet.jobs import Accepted, Failure, Job, Lease, Store, Submission, Tenant
+from cinelet.jobs.database import time_by
 from cinelet.jobs.schema import metadata
 from cinelet.video import Plan
 from tests.support.postgres import Postgres
@@ -152,7 +153,7 @@ def open_world(url: str, **settings: Any) -> World:
     """A store on `url` whose lease time is the world's clock, on every database."""
     clock = Clock()
     store = Store(url, clock=clock, **settings)
-    store.database.now = lambda: bindparam(None, callable_=clock, type_=Double(), unique=True)
+    store.database.now = lambda: time_by(clock)
     return World(store, clock)
 
 

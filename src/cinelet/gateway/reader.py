@@ -36,7 +36,7 @@ class Reader:
         self._recent: Recent[Reading] = Recent(MAX_RECENT)
 
     def read(self, body: Body, path: str, *, is_strict: bool = False, route_fields: Collection[str] = ()) -> Reading:
-        """What `body` asks for of `path`. Raises as `parse_fields`."""
+        """What `body` asks for of `path`, whose own the `route_fields` are. Raises as `parse_fields`."""
         document = _document_of(body, path)
         digest = hashlib.sha256(document).hexdigest()
         name = f"{digest} strict" if is_strict else digest

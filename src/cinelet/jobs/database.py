@@ -77,7 +77,7 @@ class Database:
         """The time of execution as an expression: by the server's clock on PostgreSQL, so that workers' clocks do not matter; by ours on
         SQLite."""
         if self.is_sqlite:
-            return bindparam(None, callable_=self.clock, type_=Double(), unique=True)
+            return time_by(self.clock)
         return cast(extract("epoch", func.clock_timestamp()), Double)
 
     def read(self, work: Callable[[Connection], T]) -> T:
@@ -144,6 +144,11 @@ class Database:
             if isinstance(error, OperationalError) and "unable to open" not in str(error.orig):
                 raise translate(error) from error
             raise InvalidValueError("store", path, "must be an SQLite database, or a new file") from error
+
+
+def time_by(clock: Callable[[], float]) -> ColumnElement[float]:
+    """What `clock` says when the statement is executed, not when it is built."""
+    return bindparam(None, callable_=clock, type_=Double(), unique=True)
 
 
 def parse(url: str) -> URL:

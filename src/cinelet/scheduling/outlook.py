@@ -28,7 +28,8 @@ FORESEEN = 128
 class Outlook(Generic[W]):
     """What waits and runs on `num_places` devices at `now`, first those that are on the devices, then those that are parked.
 
-    Threads may ask while another adds: the line is replaced as a whole.
+    Threads may ask while another adds: the line is replaced as a whole. One that stands in both, since it was begun while they were read,
+    runs.
 
     Of a long line only a part may be listed; `beyond` are the number and the seconds of the others, which count as standing last.
     `between_s` passes on a device from one clip to the next; only short lines, which are played forward, count it in.
@@ -52,10 +53,11 @@ class Outlook(Generic[W]):
         self._ledger = Ledger()
         self._beyond = beyond
         self._between_s = between_s
-        self._waiting = list(waiting)
-        self._ids = {work.id for work in (*waiting, *running)}
+        begun = {work.id for work in running}
+        self._waiting = [work for work in waiting if work.id not in begun]
+        self._ids = begun | {work.id for work in waiting}
         self._told: dict[Hashable, float] = {}
-        self._line = _replaced(([], [0.0]), 0, sorted(map(self._entry, waiting)))
+        self._line = _replaced(([], [0.0]), 0, sorted(map(self._entry, self._waiting)))
 
     def ahead_of(self, work: W, *, is_late: bool = False) -> tuple[int, float]:
         """How many waiting jobs go before `work`, or would once it is late, and their seconds."""
@@ -74,16 +76,17 @@ class Outlook(Generic[W]):
         if len(self._waiting) > FORESEEN or self._beyond[0]:
             return self.wait_in_place_s(work)
         told = self._told
+        waiting = self._waiting  # read once, and after `told`: another thread may replace both
         if work.id in told:
             return told[work.id]
-        if any(other.id == work.id for other in self._waiting):
-            for other, start_s in self._play(self._waiting, self.running):
+        if any(other.id == work.id for other in waiting):
+            for other, start_s in self._play(waiting, self.running):
                 told.setdefault(other.id, start_s)  # who makes room later starts twice
             return told[work.id]
         key = (work.id, work.tenant, work.rank, work.solo_s, work.left_at(self.now), work.due_at - work.arrived_at)
         if key not in told:
             running = [other for other in self.running if other.id != work.id]
-            told[key] = next(start_s for other, start_s in self._play([*self._waiting, work], running) if other.id == work.id)
+            told[key] = next(start_s for other, start_s in self._play([*waiting, work], running) if other.id == work.id)
         return told[key]
 
     def expected_wait_s(self, work: W, now: float) -> float:

@@ -88,6 +88,14 @@ def test_all_who_wait_are_told_their_first_start_by_one_playing(waiting: list[Jo
     assert playing.call_count == min(1, len(waiting))
 
 
+def test_one_that_was_begun_between_the_two_readings_of_the_line_counts_once() -> None:
+    begun, other = Job("a", 1, 0.0, 500.0, 10.0, is_running=True), Job("b", 1, 1.0, 500.0, 5.0)
+    outlook = Outlook([begun, other], [begun], num_places=1, policy=policy_named("fifo"), now=100.0)
+    assert outlook.wait_s(begun) == 0.0
+    assert outlook.wait_s(other) == 10.0
+    assert outlook.ahead_of(other) == (0, 0.0)
+
+
 def test_a_parked_clip_is_work_that_waits_and_not_a_second_device() -> None:
     policy = policy_named("fifo")
     running = [Job("a", 1, 0.0, 500.0, 10.0, is_running=True), Job("b", 1, 1.0, 500.0, 20.0, is_running=True)]

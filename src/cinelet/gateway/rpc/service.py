@@ -5,7 +5,6 @@ A client that goes away, or whose deadline passes, ends its call; the job goes o
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,6 +15,7 @@ from grpc.aio import ServicerContext
 from cinelet.errors import CineletError, InternalError, InvalidValueError, RateLimitedError
 from cinelet.gateway.access import Caller
 from cinelet.gateway.door import Door
+from cinelet.gateway.front import new_request_id
 from cinelet.gateway.rpc import videos_pb2 as messages
 from cinelet.gateway.rpc.messages import body_of, content_message, key_of, video_message
 from cinelet.gateway.rpc.status import status_of
@@ -43,7 +43,7 @@ class Videos(VideosServicer):
         metrics: Metrics,
         *,
         public_url: str | None = None,
-        new_request_id: Callable[[], str] = lambda: f"req_{secrets.token_hex(12)}",
+        new_request_id: Callable[[], str] = new_request_id,
     ) -> None:
         self._door = door
         self._metrics = metrics
