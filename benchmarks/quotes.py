@@ -40,19 +40,16 @@ def waits(arrivals: list[Arrival], num_devices: int) -> Iterator[tuple[float, ..
     policy = policy_named("cinelet")
     jobs = list(Workload(arrivals=arrivals).jobs())
     simulator = Simulator(policy, Fleet(num_devices=num_devices, park_s=PARK_S), iter(jobs))
-    quoted_s, is_open = np.zeros((len(jobs), 2)), dict[int, SimJob]()
-    number = 0
+    quoted_s, is_open = np.zeros((len(jobs), 2)), list[SimJob]()
     while simulator.has_more:
+        if (newcomer := simulator.arriving) is not None:
+            now, running = newcomer.arrived_at, [job for device in simulator.devices for job in device.runs]
+            is_open = [job for job in is_open if job.left_at(now) > EPSILON_S]
+            waiting = [job for job in is_open if job not in running]
+            outlook = Outlook(waiting, running, num_places=num_devices, policy=policy, now=now)
+            quoted_s[newcomer.number] = outlook.wait_s(newcomer), outlook.expected_wait_s(newcomer, now)
+            is_open.append(newcomer)
         simulator.tick()
-        while number < len(jobs) and jobs[number].arrived_at <= simulator.now:
-            is_open[number] = newcomer = jobs[number]
-            running = [job for device in simulator.devices for job in device.runs]
-            if newcomer not in running:
-                is_open = {i: job for i, job in is_open.items() if job.left_at(simulator.now) > EPSILON_S}
-                waiting = [job for job in is_open.values() if job not in running]
-                outlook = Outlook(waiting, running, num_places=num_devices, policy=policy, now=simulator.now)
-                quoted_s[number] = outlook.wait_s(newcomer), outlook.expected_wait_s(newcomer, simulator.now)
-            number += 1
     tally = simulator.tally
     latency_s = dict(zip(tally.column("number").tolist(), tally.column("latency_s").tolist(), strict=True))
     return ((job.solo_s, *quoted_s[i], latency_s[i]) for i, job in enumerate(jobs))

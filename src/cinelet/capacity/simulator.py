@@ -71,6 +71,12 @@ class Simulator:
         return self._devices
 
     @property
+    def arriving(self) -> SimJob | None:
+        """Who comes, where that is what happens next."""
+        arrival = self._arrival
+        return arrival if arrival is not None and (not self._events or arrival.arrived_at < self._events[0][0]) else None
+
+    @property
     def has_more(self) -> bool:
         """Whether somebody is still to come, waits, runs, or is between two places."""
         return self._arrival is not None or bool(self._place) or self._num_elsewhere > 0 or len(self._line) > 0
@@ -84,8 +90,8 @@ class Simulator:
 
     def tick(self) -> None:
         """The next thing happens, and the scheduler answers it."""
-        arrival = self._arrival
-        if arrival is not None and (not self._events or arrival.arrived_at < self._events[0][0]):
+        arrival = self.arriving
+        if arrival is not None:
             self.now = arrival.arrived_at
             self._arrival = next(self._arrivals, None)
             self._arrive(arrival)

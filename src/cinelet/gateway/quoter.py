@@ -170,8 +170,11 @@ class Quoter:
 
     def _on_device(self, job: Job) -> Candidate:
         """A running job as it stands now. Of a model that is not offered here nobody knows when it keeps its place."""
-        firm_s = self.price(job.plan).firm_s if job.plan.model in self._pricers else 0.0
-        return replace(candidate_of(job), left_s=self._store.register.left_s(job), firm_s=firm_s)
+        work = replace(candidate_of(job), left_s=self._store.register.left_s(job))
+        if job.plan.model not in self._pricers:
+            return work
+        cost = self.price(job.plan)
+        return replace(work, firm_s=cost.firm_s, told_step_s=cost.step_s)
 
     def _learn_if_due(self) -> None:
         """Learn from the clips that were finished since, unless another thread is at it: no clip counts twice."""

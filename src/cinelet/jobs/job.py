@@ -134,7 +134,8 @@ class Beat:
 class Candidate:
     """What scheduling needs to know of a waiting or running job: a `cinelet.scheduling.Work` on the clock of the database.
 
-    Once `firm_s` are left of a running one nobody takes its place any more: its last steps and its decode.
+    Of a running one `told_step_s` is a step by its plan, and once `firm_s` are left nobody takes its place any more: its last steps and
+    its decode.
     """
 
     id: str
@@ -149,6 +150,7 @@ class Candidate:
     shape: str
     stage: str | None = None
     firm_s: float = 0.0
+    told_step_s: float = 0.0
 
     @property
     def rank(self) -> int:
@@ -167,8 +169,8 @@ class Candidate:
 
     @property
     def step_s(self) -> float:
-        """About one step."""
-        return self.work_s / STEPS_ASSUMED
+        """One step, or about one."""
+        return self.told_step_s or self.work_s / STEPS_ASSUMED
 
     def left_at(self, now: float) -> float:  # noqa: ARG002 - the protocol's signature
         """What is left, as it was last told."""

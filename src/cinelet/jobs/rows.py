@@ -13,7 +13,7 @@ from cinelet.video import Plan
 
 PLAIN = tuple(field.name for field in dataclasses.fields(Job) if field.name not in {"plan", "failure"})
 """Fields that are columns of the same name."""
-CANDIDATE = tuple(field.name for field in dataclasses.fields(Candidate) if field.name != "firm_s")
+CANDIDATE = tuple(field.name for field in dataclasses.fields(Candidate) if field.name not in {"firm_s", "told_step_s"})
 
 
 def to_row(job: Job) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The waiting line played forward: who starts when, if nobody else comes.
 
 A place in line is not a time: those before it may become late and step aside, and so may it. Asking the policy again at each end of a
-clip knows that. Who makes room is asked at the first moment, and when one comes who was not there yet; after that clips are whole.
+clip knows that. Who makes room is asked at the first moment, and when one comes who was not there yet; after that clips are whole. A step
+is under way then, of which half is left as far as anybody knows.
 """
 
 from __future__ import annotations
@@ -55,13 +56,15 @@ def play_forward(
             line.push(work, at)
         runs = [work for *_, work in ends]
         while decision := decide(policy, line, runs, num_free=num_places - len(ends), ledger=ledger, now=at):
+            start_at = at
             if decision.park is not None:
+                start_at += decision.park.step_s / 2  # room is made at the end of a step
                 runs.remove(decision.park)
                 ends = [end for end in ends if end[2] is not decision.park]
                 heapify(ends)
                 line.push(decision.park, at)
-            yield decision.start, at - now
-            begin(decision.start, at)
+            yield decision.start, start_at - now
+            begin(decision.start, start_at)
     while len(line):
         yield from serve(ends[0][0])
 

@@ -130,7 +130,9 @@ class _Claim:
     def _price_of_hopeful(self, work: Work, left_s: float, slack: float) -> Price | None:
         mine = self.standing
         if slack >= self._left_s + work.step_s:  # it would still be in time
-            is_spared = (self.is_urgent or left_s > SHORTER * self._left_s) and slack > self.slack
+            is_far_longer = left_s > SHORTER * self._left_s
+            slack_then = self.slack - work.step_s  # room is made at the end of a step; theirs does not fall until then
+            is_spared = (self.is_urgent and slack > self.slack) or (is_far_longer and slack > slack_then)
             if is_spared or mine is not Standing.HOPEFUL:
                 return 1, -slack
         elif not self.is_urgent and mine is Standing.HOPEFUL:

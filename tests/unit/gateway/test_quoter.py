@@ -62,10 +62,10 @@ def test_the_best_tier_is_overtaken_least() -> None:
     ("stage", "left_s", "gives_way"),
     [("denoise_high", 8.0, True), ("denoise_high", 2.5, True), ("denoise_high", 2.4, False), (DECODING, 8.0, False)],
 )
-def test_a_quote_of_the_best_tier_knows_who_gives_way(stage: str, left_s: float, gives_way: bool) -> None:
-    running = replace(candidate("runs", "free", left_s), state="running", stage=stage, firm_s=2.5)
+def test_a_quote_of_the_best_tier_knows_who_gives_way_at_the_end_of_a_step(stage: str, left_s: float, gives_way: bool) -> None:
+    running = replace(candidate("runs", "free", left_s), state="running", stage=stage, firm_s=2.5, told_step_s=0.8)
     line = Outlook([], [running], num_places=1, policy=policy_named("cinelet"), now=NOW)
-    assert quote(candidate("comes", "vip", 1.0, 1.0), line, NOW, overhead_s=0.0).wait_s == pytest.approx(0.0 if gives_way else left_s)
+    assert quote(candidate("comes", "vip", 1.0, 1.0), line, NOW, overhead_s=0.0).wait_s == pytest.approx(0.4 if gives_way else left_s)
 
 
 def quoter_of(world: World) -> Quoter:
@@ -108,7 +108,7 @@ def test_a_reading_of_the_line_that_fails_is_no_news_heard() -> None:
     world.store.close()
 
 
-def test_a_running_clip_is_aged_and_its_last_steps_and_its_decode_are_its_own() -> None:
+def test_a_running_clip_is_aged_and_has_the_steps_of_its_plan_and_its_last_ones_and_its_decode_are_its_own() -> None:
     world = open_world("sqlite://")
     quoter = quoter_of(world)
     cost = quoter.price(PLAN)
@@ -116,6 +116,7 @@ def test_a_running_clip_is_aged_and_its_last_steps_and_its_decode_are_its_own() 
     world.clock.advance(4.0)
     [running] = quoter.look().running
     assert (running.left_s, running.firm_s) == (pytest.approx(6.0), pytest.approx(2 * cost.step_s + cost.decode_s))
+    assert running.step_s == pytest.approx(cost.step_s)
     assert quoter.place(lease.job) == (0, pytest.approx(6.0 + quoter.overhead_s))
     world.store.close()
 

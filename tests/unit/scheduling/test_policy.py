@@ -99,6 +99,20 @@ def test_a_far_shorter_job_does_not_wait_until_it_is_urgent() -> None:
     assert OURS.victim(Job(solo_s=300.0, due_at=3000.0), [spare], Ledger(), 10.0) is None
 
 
+def test_a_far_shorter_job_asks_for_the_end_of_the_step_when_its_own_slack_has_fallen_and_the_others_has_not() -> None:
+    now = 100.0
+    longer = running(Job(solo_s=500.0, due_at=now + 1100.0), 0.0)
+    slack_s = longer.due_at - now - longer.left_at(now)
+    assert OURS.victim(shorter(slack_s + 0.9 * longer.step_s, now), [longer], Ledger(), now) is longer
+    assert OURS.victim(shorter(slack_s + 1.1 * longer.step_s, now), [longer], Ledger(), now) is None
+    as_long = Job(arrived_at=now, solo_s=300.0, due_at=now + 300.0 + slack_s + 0.9 * longer.step_s)
+    assert OURS.victim(as_long, [longer], Ledger(), now) is None
+
+
+def shorter(slack_s: float, now: float) -> Job:
+    return Job(arrived_at=now, solo_s=8.0, due_at=now + 8.0 + slack_s)
+
+
 @pytest.mark.parametrize("order", ORDERS)
 def test_each_order_has_both_forms_by_name(order: str) -> None:
     names = {policy_named(order).name, policy_named(f"{order}+preempt").name, policy_named(f"{order}+no-preempt").name}
