@@ -33,7 +33,7 @@ from tests.support.service import Service
 
 CONNECTIONS = 16
 """Enough for commits to be shared, few enough that a request's time is not its own queue."""
-FEWER = (4, 8)
+FEWER = (4, 8, 12)
 """Hits are also asked for by so many at once: in a closed loop rate and time are bought from each other."""
 BOUND_MS = 20.0
 NUM_POPULAR = 20

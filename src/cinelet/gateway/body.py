@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from python_multipart.multipart import parse_options_header
@@ -48,29 +48,41 @@ DOCUMENTS = frozenset(
 """Fields that hold an object or a list; where text stands for them, it is JSON text."""
 
 
-@dataclass(frozen=True)
 class Body:
-    """What came: `fields` as JSON would have held them (form values are text), `files` by field name. Nulls are left out."""
+    """What came: `fields` as JSON would have held them (form values are text), `files` by field name. Nulls are left out.
 
-    fields: dict[str, Any] = field(default_factory=dict)
-    files: dict[str, Upload] = field(default_factory=dict)
+    What came as JSON is `text` until its fields are asked for: whoever knows the text needs no fields.
+    """
+
+    def __init__(self, fields: dict[str, Any] | None = None, files: dict[str, Upload] | None = None, *, text: bytes | None = None) -> None:
+        self.text = text
+        self.files = files or {}
+        if text is None:
+            self.fields = fields or {}
+
+    @cached_property
+    def fields(self) -> dict[str, Any]:
+        """What stood in the JSON, whose text is let go of then. Raises as `read_json` and `unwrapped`."""
+        fields = unwrapped(read_json(self.text or b""))
+        self.text = None
+        return fields
 
 
 async def read_body(request: Request, *, takes_picture: bool = False, timeout_s: float = TIMEOUT_S) -> Body:
     """Read and close `request`'s stream. An empty body has no fields; a body without a content type is JSON, large only where it
     `takes_picture`.
 
-    Raises `UnsupportedMediaError`, `TooLargeError`, `MalformedError`, and `UnusableValueError` for values that nothing can carry.
+    Raises `UnsupportedMediaError`, `TooLargeError`, `MalformedError`, and `UnusableValueError` for values that nothing can carry; JSON is
+    judged when its fields are asked for.
     """
     check_compression(request)
     try:
         async with asyncio.timeout(timeout_s):
-            fields, files = await _decode(request, MAX_JSON_BYTES if takes_picture else MAX_BODY_BYTES)
+            return await _decode(request, MAX_JSON_BYTES if takes_picture else MAX_BODY_BYTES)
     except TimeoutError as error:
         raise MalformedError(f"body: did not arrive within {timeout_s:g} seconds") from error
     except ClientDisconnect as error:
         raise MalformedError("body: the connection ended before it did") from error
-    return Body(unwrapped(fields), files)
 
 
 def check_compression(request: Request) -> None:
@@ -80,21 +92,21 @@ def check_compression(request: Request) -> None:
         raise UnsupportedMediaError("content-encoding", coding, "send the body as it is, not compressed")
 
 
-async def _decode(request: Request, max_json_bytes: int) -> tuple[dict[str, Any], dict[str, Upload]]:
+async def _decode(request: Request, max_json_bytes: int) -> Body:
     declared = request.headers.get("content-type", "application/json")
     kind, options = parse_options_header(declared)
     match kind:
         case b"multipart/form-data":
             return await _read_multipart(request, options.get(b"boundary"))
         case b"application/x-www-form-urlencoded":
-            return read_urlencoded(await _read(request, MAX_BODY_BYTES)), {}
+            return Body(unwrapped(read_urlencoded(await _read(request, MAX_BODY_BYTES))))
         case _ if kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json")):
-            return read_json(await _read(request, max_json_bytes)), {}
+            return Body(text=await _read(request, max_json_bytes))
     limit = "must be application/json, multipart/form-data or application/x-www-form-urlencoded"
     raise UnsupportedMediaError("content-type", declared, limit)
 
 
-async def _read_multipart(request: Request, boundary: bytes | None) -> tuple[dict[str, Any], dict[str, Upload]]:
+async def _read_multipart(request: Request, boundary: bytes | None) -> Body:
     form: MultipartForm | None = None
     async for chunk in _counted(request, MAX_MULTIPART_BYTES):
         if form is None:
@@ -102,7 +114,10 @@ async def _read_multipart(request: Request, boundary: bytes | None) -> tuple[dic
                 raise MalformedError("content-type: multipart/form-data must name its boundary")
             form = MultipartForm(boundary)
         form.feed(chunk)
-    return ({}, {}) if form is None else form.finish()
+    if form is None:
+        return Body()
+    fields, files = form.finish()
+    return Body(unwrapped(fields), files)
 
 
 async def _read(request: Request, max_bytes: int) -> bytes:

@@ -40,6 +40,8 @@ from cinelet.video import Plan, VideoRequest
 
 MAX_POPULAR = 4096
 """Digests whose clips are known to be finished."""
+MAX_DIGESTED = 1024
+"""Plans whose digests are known."""
 
 
 class Desk:
@@ -79,6 +81,7 @@ class Desk:
         self._images = StartImages(blobs)
         self._metrics = metrics
         self._popular: Recent[None] = Recent(MAX_POPULAR)
+        self._digests: Recent[str] = Recent(MAX_DIGESTED)
         self._turnstile = Turnstile(store.intake.accept, on_batch=metrics.accept_batch_size.observe)
 
     def close(self) -> None:
@@ -307,7 +310,12 @@ class Desk:
             return None
         if planned.model not in self._revisions:
             self._revisions[planned.model] = f"{revision(*self._catalogue.get(planned.model).folders)} {self._precision}"
-        return result_digest(planned, revision=self._revisions[planned.model], tenant=tenant.id)
+        name = (planned, tenant.id)
+        digest = self._digests.get(name)
+        if digest is None:
+            digest = result_digest(planned, revision=self._revisions[planned.model], tenant=tenant.id)
+        self._digests.keep(name, digest)
+        return digest
 
 
 def _tier(caller: Caller, asked: Parsed) -> Tier:

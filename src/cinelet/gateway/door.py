@@ -105,9 +105,15 @@ def is_strict(request: Request) -> bool:
     return request.headers.get(STRICT, "").lower() == "true"
 
 
+def base_url(request: Request) -> str:
+    """Where the caller reached this service, with a slash at its end. `Front` has seen to it that there is one host, and ours."""
+    root = request.scope.get("app_root_path", request.scope.get("root_path", ""))
+    return f"{request.scope['scheme']}://{request.headers['host']}{root}/"
+
+
 def answer(request: Request, view: View) -> Response:
     """A `Video` object."""
     headers = dict(getattr(request.state, "headers", {}))
     if not view.job.is_final:
         headers["openai-poll-after-ms"] = str(poll_after_ms(view))
-    return Response(to_json(video(view, str(request.base_url))), headers=headers, media_type="application/json")
+    return Response(to_json(video(view, base_url(request))), headers=headers, media_type="application/json")

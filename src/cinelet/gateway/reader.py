@@ -17,7 +17,7 @@ from cinelet.gateway.recent import Recent
 
 MAX_RECENT = 2048
 MAX_RECENT_CHARS = 4096
-"""Longer bodies are not kept. All together take 8 MB of text at most."""
+"""Longer bodies are not kept. All together take 8 MB at most."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,14 @@ class Reader:
 
     def read(self, body: Body, path: str, *, is_strict: bool = False, route_fields: Collection[str] = ()) -> Reading:
         """What `body` asks for of `path`, whose own the `route_fields` are. Raises as `parse_fields`."""
-        document = _document_of(body, path)
-        digest = hashlib.sha256(document).hexdigest()
-        name = f"{digest} strict" if is_strict else digest
-        reading = self._recent.get(name)
+        content = _document_of(body, path) if body.text is None else body.text
+        name = (path, is_strict, body.text is None, content)
+        is_short = len(content) <= MAX_RECENT_CHARS and not body.files
+        reading = self._recent.get(name) if is_short else None
         if reading is None:
-            reading = Reading(parse_fields(body, self._card_of, is_strict=is_strict, route_fields=route_fields), digest)
-        if len(document) <= MAX_RECENT_CHARS and not body.files:
+            parsed = parse_fields(body, self._card_of, is_strict=is_strict, route_fields=route_fields)
+            reading = Reading(parsed, hashlib.sha256(_document_of(body, path)).hexdigest())
+        if is_short:
             self._recent.keep(name, reading)
         return reading
 

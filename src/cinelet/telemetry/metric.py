@@ -29,6 +29,7 @@ class Metric(Generic[Wrapped]):
         self.meaning = meaning
         self.labels = labels
         self._wrapped = wrapped
+        self._children: dict[tuple[str, ...], Wrapped] = {}
         if len(labels) == 1:
             # A counter that begins to exist with 1 shows no increase; one that stood at 0 before does.
             for value in labels[0].values:
@@ -40,7 +41,11 @@ class Metric(Generic[Wrapped]):
             return self._wrapped
         if len(values) != len(self.labels):
             raise ValueError(f"{self.name} has the labels {', '.join(names_of(self.labels))}, not {', '.join(values)}")
-        return self._wrapped.labels(*(label.settle(values[label.name]) for label in self.labels))
+        settled_values = tuple([label.settle(values[label.name]) for label in self.labels])
+        child = self._children.get(settled_values)
+        if child is None:
+            child = self._children[settled_values] = self._wrapped.labels(*settled_values)
+        return child
 
 
 class Counter(Metric[prometheus_client.Counter]):

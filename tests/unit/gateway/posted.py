@@ -41,7 +41,9 @@ def request_of(wire: object, content_type: str | None = None, headers: Mapping[s
 def read(body: bytes | str, content_type: str | None = "application/json", *, chunk_bytes: int = 1 << 16, **headers: str) -> Body:
     data = body.encode("utf-8") if isinstance(body, str) else body
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return asyncio.run(read_body(request_of(Wire(data, chunk_bytes), content_type, named)))
+    body = asyncio.run(read_body(request_of(Wire(data, chunk_bytes), content_type, named)))
+    _ = body.fields  # JSON is judged when they are asked for
+    return body
 
 
 def multipart(*parts: tuple[str, bytes | str] | tuple[str, bytes | str, str]) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cinelet.errors import InvalidValueError, UnknownFieldError
+from cinelet.errors import InvalidValueError, MalformedError, UnknownFieldError
 from cinelet.gateway.body import Body
 from cinelet.gateway.form import Upload
 from cinelet.gateway.reader import MAX_RECENT_CHARS, Reader
@@ -32,6 +32,23 @@ def test_an_equal_body_is_known_whatever_the_order_of_its_fields() -> None:
     again = asking.reader.read(Body({"seed": 1, "prompt": "a cat"}), "create")
     assert again is first
     assert asking.num_read == 1
+
+
+def test_an_equal_text_is_known_before_it_is_read_and_has_the_digest_of_its_fields() -> None:
+    asking = Asking()
+    first = asking.reader.read(Body(text=b'{"prompt": "a cat"}'), "create")
+    again = Body(text=b'{"prompt": "a cat"}')
+    assert asking.reader.read(again, "create") is first
+    assert "fields" not in vars(again)
+    assert asking.num_read == 1
+    assert asking.reader.read(Body({"prompt": "a cat"}), "create").digest == first.digest
+
+
+def test_a_text_that_looks_as_a_form_is_kept_is_not_taken_for_it() -> None:
+    reader = Reader(card_of)
+    reader.read(Body({"prompt": "a cat"}), "create")
+    with pytest.raises(MalformedError, match="must be a JSON object"):
+        reader.read(Body(text=b'["create", {"prompt": "a cat"}, {}]'), "create")
 
 
 @pytest.mark.parametrize("other", [{"prompt": "a cat", "seed": 2}, {"prompt": "a cat", "seed": "1"}, {"prompt": "a cat"}])

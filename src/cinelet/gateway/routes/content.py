@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, StreamingResponse
 
 from cinelet.errors import InvalidValueError, NotFoundError
 from cinelet.gateway.archive import Content
-from cinelet.gateway.door import Door, door_of
+from cinelet.gateway.door import Door, base_url, door_of
 from cinelet.gateway.problems import problem
 from cinelet.gateway.schemas import CLIP, ERRORS, PARTIAL, PICTURE, START, sends
 from cinelet.storage import parse_key
@@ -51,7 +51,7 @@ async def create_link(request: Request, video_id: str, variant: Annotated[str, Q
     expires_at = int(time.time()) + LINK_LIFETIME_S
     link = await door.in_thread(lambda: door.archive.blobs.signed_url(content.key, LINK_LIFETIME_S))
     if link is None:
-        link = f"{request.base_url}v1/files/{content.key}?expires={expires_at}&signature={door.signer.sign(content.key, expires_at)}"
+        link = f"{base_url(request)}v1/files/{content.key}?expires={expires_at}&signature={door.signer.sign(content.key, expires_at)}"
     return {"object": "video.link", "url": link, "expires_at": expires_at}
 
 

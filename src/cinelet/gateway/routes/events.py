@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from cinelet.gateway.answer import video
 from cinelet.gateway.archive import View
-from cinelet.gateway.door import door_of
+from cinelet.gateway.door import base_url, door_of
 from cinelet.gateway.schemas import ERRORS, STREAM, sends
 from cinelet.jobs.states import EVENTS
 
@@ -26,7 +26,7 @@ async def all_events(request: Request) -> StreamingResponse:
     """Events of all the caller's videos. `Last-Event-ID` goes on where a stream broke."""
     door = door_of(request)
     caller = await door.let_read(request)
-    base = str(request.base_url)
+    base = base_url(request)
     mark = request.headers.get("last-event-id", "")
     after = int(mark) if mark.isascii() and mark.isdigit() and len(mark) < 19 else None
 
@@ -45,7 +45,7 @@ async def events(request: Request, video_id: str) -> StreamingResponse:
     door = door_of(request)
     caller = await door.let_read(request)
     await door.archive.get_job(caller, video_id)  # unknown ids answer 404, not an empty stream
-    base = str(request.base_url)
+    base = base_url(request)
 
     async def stream() -> AsyncIterator[str]:
         state, shown = "", dict[str, int]()

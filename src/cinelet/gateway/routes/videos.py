@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from cinelet.gateway.answer import video
-from cinelet.gateway.door import answer, door_of
+from cinelet.gateway.door import answer, base_url, door_of
 from cinelet.gateway.schemas import ERRORS, VideoDeleted, VideoList, VideoObject
 from cinelet.jobs.register import MAX_PAGE
 
@@ -26,7 +26,7 @@ async def list_videos(
     door = door_of(request)
     caller = await door.let_read(request)
     views, has_more = await door.archive.list(caller, after=after or None, limit=limit, order=order)
-    data = [video(view, str(request.base_url)) for view in views]
+    data = [video(view, base_url(request)) for view in views]
     ids = [entry["id"] for entry in data]
     page = {"object": "list", "data": data, "first_id": ids[0] if ids else None, "last_id": ids[-1] if ids else None, "has_more": has_more}
     return JSONResponse(page)
