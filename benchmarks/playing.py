@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-import statistics
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from cinelet.capacity.load.endpoint import Endpoint
 from cinelet.capacity.load.probe import Probe
 from cinelet.capacity.load.sample import Sample
 from cinelet.capacity.load.wishes import Wishes, fresh_seed
-from cinelet.scheduling.foresight import gaps_s
+from cinelet.scheduling.foresight import gaps_s, usual_gap_s
 
 TIMEOUT_S = 1800.0
 
@@ -69,5 +68,5 @@ def lives_of(store: Path, samples: Sequence[Sample]) -> list[Life]:
 
 
 def turn_s(lives: Sequence[Life]) -> float:
-    """What passes on one device from a clip's own seconds to the next that has waited. The median: a park in between looks like a gap."""
-    return statistics.median(gaps_s((life.created_at, life.started_at, life.device_s) for life in lives))
+    """What passes on one device from a clip's own seconds to the next that has waited."""
+    return usual_gap_s(gaps_s((life.created_at, life.started_at, life.device_s, life.finished_at) for life in lives))

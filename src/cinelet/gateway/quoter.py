@@ -13,7 +13,7 @@ from statistics import median
 from cinelet.gateway.recent import Recent
 from cinelet.jobs import Candidate, Job, Store
 from cinelet.scheduling import Cost, Outlook, Policy, Pricer
-from cinelet.scheduling.foresight import gaps_s
+from cinelet.scheduling.foresight import gaps_s, usual_gap_s
 from cinelet.video import Plan
 
 NUM_SAMPLES = 20
@@ -115,7 +115,7 @@ class Quoter:
             beyond = (max(0, sum(load.waiting.values()) - len(waiting)), max(0.0, load.waiting_s - listed_s))
         outlook = Outlook(
             waiting,
-            [self._on_device(job) for job in self._store.register.running()],
+            [self._begun(job, number) for number, job in enumerate(self._store.register.running())],
             num_places=self._num_places,
             policy=self._policy,
             now=self._store.database.clock(),
@@ -168,9 +168,11 @@ class Quoter:
         if message != "outbox":
             self._num_rings += 1
 
-    def _on_device(self, job: Job) -> Candidate:
-        """A running job as it stands now. Of a model that is not offered here nobody knows when it keeps its place."""
-        work = replace(candidate_of(job), left_s=self._store.register.left_s(job))
+    def _begun(self, job: Job, number: int) -> Candidate:
+        """A running job as it stands now; of those after the first ones, which are parked, nothing was done since they told. Of a model
+        that is not offered here nobody knows when it keeps its place."""
+        is_on_device = number < self._num_places
+        work = replace(candidate_of(job), left_s=self._store.register.left_s(job) if is_on_device else job.left_s)
         if job.plan.model not in self._pricers:
             return work
         cost = self.price(job.plan)
@@ -194,7 +196,7 @@ class Quoter:
                 if job.id not in self._learnt:
                     self._learn(job, pricer)
         if between_s := between_clips_s(chain.from_iterable(recent.values())):
-            self._between_s = median(between_s)
+            self._between_s = usual_gap_s(between_s)
 
     def _learn(self, job: Job, pricer: Pricer) -> None:
         self._learnt.keep(job.id, None)
@@ -217,10 +219,11 @@ def beside_device_s(job: Job) -> float | None:
 
 def between_clips_s(jobs: Iterable[Job]) -> list[float]:
     """What passed on the devices between two clips, see `gaps_s`."""
-    stays: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    stays: dict[str, list[tuple[float, float, float, float]]] = defaultdict(list)
     for job in jobs:
-        if job.started_at is not None and "worker" in job.report:
-            stays[job.report["worker"]].append((job.created_at, job.started_at, float(job.report["inference_time_s"])))
+        if job.started_at is not None and job.finished_at is not None and "worker" in job.report:
+            stay = (job.created_at, job.started_at, float(job.report["inference_time_s"]), job.finished_at)
+            stays[job.report["worker"]].append(stay)
     return [gap_s for on_device in stays.values() for gap_s in gaps_s(on_device)]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import count, pairwise
+from math import inf
 from typing import TypeVar
 
 from cinelet.scheduling.ledger import Ledger
@@ -69,14 +70,22 @@ def play_forward(
         yield from serve(ends[0][0])
 
 
-def gaps_s(stays: Iterable[tuple[float, float, float]]) -> list[float]:
+def gaps_s(stays: Iterable[tuple[float, float, float, float]]) -> list[float]:
     """What passed on one device from the end of a clip's own seconds to the start of the next, where that had waited for it.
 
-    `stays` are (came, began, device seconds). Who began before another's end took its place: nothing passed between those.
+    `stays` are (came, began, device seconds, gone). Who began before another's end took its place: nothing passed between those. Nor does
+    it tell anything while one that began earlier is there: it was parked, and may have had the device in between.
     """
     found = []
-    for (_, began_at, device_s), (came_at, next_at, _) in pairwise(sorted(stays, key=lambda stay: stay[1])):
+    all_gone_at = -inf
+    for (_, began_at, device_s, gone_at), (came_at, next_at, *_) in pairwise(sorted(stays, key=lambda stay: stay[1])):
         end_at = began_at + device_s
-        if came_at <= end_at <= next_at:
+        if max(came_at, all_gone_at) <= end_at <= next_at:
             found.append(next_at - end_at)
+        all_gone_at = max(all_gone_at, gone_at)
     return found
+
+
+def usual_gap_s(found_s: Collection[float]) -> float:
+    """The lower quartile: a clip that had the device in between and is not finished yet makes a gap longer, nothing makes it shorter."""
+    return sorted(found_s)[len(found_s) // 4]

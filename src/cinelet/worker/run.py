@@ -21,7 +21,8 @@ class Run:
 
     `turn_step` is where it stood when it last came to the device, `turn_at` when that was (unix seconds; None off the device). A parked
     run keeps its trajectory in the engine and gets no steps.
-    `draft_steps` is above 0 while a quick draft of it is made first. `stream` takes its frames to a deliverer once they are decoded.
+    `draft_steps` is above 0 while a quick draft of it is made first. `stream` takes its frames to a deliverer once they are decoded, of
+    which there are `num_decoded`.
     """
 
     lease: Lease
@@ -38,6 +39,7 @@ class Run:
     was_overdue: bool = False
     parked_at: float | None = None
     draft_steps: int = 0
+    num_decoded: int = 0
     stream: FrameStream | None = None
 
     @property
@@ -89,7 +91,7 @@ class Run:
         """What is left of it; a draft that is still to be made counts."""
         if self.draft_steps:
             return self.cost.solo_s + (self.draft_steps - self.step) * self.cost.step_s
-        return self.cost.left_s(self.step)
+        return self.cost.left_s(self.step) - self.cost.decode_s * self.num_decoded / self.plan.num_frames
 
     def can_park(self, now: float) -> bool:  # noqa: ARG002
         """After a step of this turn, and not near its end; a suspect stays alone to its end."""

@@ -384,9 +384,7 @@ class Worker:
         if run.stream is None:
             run.stream = FrameStream()
             self._deliveries.begin(run, self._delivery.deliver, run.stream)
-        video = self._engine.finish(
-            run.name, run.plan, functools.partial(self._pass_on, run.stream), may_wait=not (is_new or self._active())
-        )
+        video = self._engine.finish(run.name, run.plan, functools.partial(self._pass_on, run), may_wait=not (is_new or self._active()))
         if video is not None and run.id not in self._lost:
             self._dispatcher.ends(run, self._store.database.clock())
             self._breaker.succeeded()
@@ -396,8 +394,11 @@ class Worker:
             del self._runs[run.id]
             run.stream.close(video)
 
-    def _pass_on(self, stream: FrameStream, start: int, frames_THWC: NDArray[np.uint8]) -> None:
-        stream.put(start, frames_THWC)
+    def _pass_on(self, run: Run, start: int, frames_THWC: NDArray[np.uint8]) -> None:
+        """Frames that are decoded."""
+        assert run.stream is not None  # noqa: S101 - it is decoded for its stream
+        run.stream.put(start, frames_THWC)
+        run.num_decoded = start + len(frames_THWC)
         self._tell_anyway()
 
     def _tell_anyway(self) -> None:

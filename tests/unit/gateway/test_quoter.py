@@ -14,6 +14,7 @@ from cinelet.gateway.quoter import GLANCE_S, REFRESH_S, Quoter, beside_device_s,
 from cinelet.jobs import DECODING, Candidate, Job, Tier
 from cinelet.models import Catalogue
 from cinelet.scheduling import RANKS, Outlook, policy_named
+from cinelet.scheduling.foresight import usual_gap_s
 from cinelet.scheduling.outlook import OVERTAKEN
 from tests.support.world import PLAN, World, open_world
 
@@ -153,6 +154,26 @@ def test_what_passes_between_two_clips_is_learnt_where_the_second_had_waited() -
     assert between_clips_s([made("a", 0.0, 0.0), made("b", 2.5, 2.6)]) == [], "the device had nothing to do"
     assert between_clips_s([made("a", 0.0, 0.0), made("b", 0.5, 0.6)]) == [], "it took the other's place"
     assert between_clips_s([made("a", 0.0, 0.0), made("b", 1.0, 2.1, worker="two")]) == []
+
+
+def test_a_clip_that_made_room_makes_no_gap() -> None:
+    parked = replace(made("a", 0.0, 0.0), finished_at=NOW + 5.5)
+    took_its_place, after_both = made("b", 0.5, 0.6), made("c", 1.5, 5.1)
+    assert between_clips_s([parked, took_its_place, after_both]) == [], "from the end of b on a had the device again"
+    assert between_clips_s([took_its_place, after_both]) == pytest.approx([2.5]), "where a is not finished yet"
+    assert usual_gap_s([0.02, 2.5, 0.01, 0.02, 1.8]) == 0.02
+    assert usual_gap_s([2.5, 0.02]) == 0.02
+
+
+def test_of_several_begun_clips_only_those_on_the_devices_go_on() -> None:
+    world = open_world("sqlite://")
+    parked, on_device = world.submit(work_s=10.0), world.submit(work_s=8.0)
+    world.claim(parked.job.id)
+    world.clock.advance(1.0)
+    world.claim(on_device.job.id)
+    world.clock.advance(3.0)
+    assert [work.left_s for work in quoter_of(world).look().running] == pytest.approx([5.0, 10.0])
+    world.store.close()
 
 
 @pytest.mark.parametrize("started_after_s", [None, 0.4, -3.0])

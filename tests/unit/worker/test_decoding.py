@@ -45,6 +45,22 @@ class DecodingEngine(FakeEngine):
         return video
 
 
+class PiecesEngine(FakeEngine):
+    """Hands out the frames in two pieces, and calls `after` each."""
+
+    def __init__(self, after: Callable[[], None]) -> None:
+        super().__init__()
+        self._after = after
+
+    def finish(self, name: str, plan: Plan, on_frames: OnFrames | None = None, *, may_wait: bool = True) -> Video:
+        video = super().finish(name, plan)
+        for start, end in [(0, 5), (5, plan.num_frames)]:
+            if on_frames is not None:
+                on_frames(start, video.frames[start:end])
+            self._after()
+        return video
+
+
 class BesideEngine(FakeEngine):
     """Decodes beside steps: a clip is ready after a step of another, or when it is waited for."""
 
@@ -103,6 +119,16 @@ def test_a_clip_cancelled_while_it_is_decoded_is_let_go_and_the_next_is_made(tmp
     engine = DecodingEngine(lambda: world.store.register.cancel(first.id, "ann"))
     assert work_until_done(world, engine, tmp_path, second.id) == "succeeded"
     assert world.state(first.id) == "cancelled"
+    world.store.close()
+
+
+def test_what_is_told_to_be_left_falls_while_a_clip_is_decoded(tmp_path: Path) -> None:
+    world = open_world("sqlite://", lease_s=45.0)
+    job = world.submit().job
+    told: list[float] = []
+    engine = PiecesEngine(lambda: told.append(world.find(job.id).left_s))
+    assert work_until_done(world, engine, tmp_path, job.id) == "succeeded"
+    assert told[0] > told[1] == 0.0
     world.store.close()
 
 
