@@ -15,7 +15,7 @@ from cinelet.capacity.load.endpoint import Endpoint
 from cinelet.capacity.load.probe import Probe
 from cinelet.capacity.load.sample import Sample
 from cinelet.capacity.load.wishes import Wishes, fresh_seed
-from cinelet.scheduling.foresight import gaps_s, usual_gap_s
+from cinelet.scheduling.foresight import gaps_s, usual_s
 
 TIMEOUT_S = 1800.0
 
@@ -69,4 +69,4 @@ def lives_of(store: Path, samples: Sequence[Sample]) -> list[Life]:
 
 def turn_s(lives: Sequence[Life]) -> float:
     """What passes on one device from a clip's own seconds to the next that has waited."""
-    return usual_gap_s(gaps_s((life.created_at, life.started_at, life.device_s, life.finished_at) for life in lives))
+    return usual_s(gaps_s((life.created_at, life.started_at, life.device_s, life.finished_at) for life in lives))

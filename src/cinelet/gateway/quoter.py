@@ -8,12 +8,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
-from statistics import median
 
 from cinelet.gateway.recent import Recent
 from cinelet.jobs import Candidate, Job, Store
 from cinelet.scheduling import Cost, Outlook, Policy, Pricer
-from cinelet.scheduling.foresight import gaps_s, usual_gap_s
+from cinelet.scheduling.foresight import gaps_s, usual_s
 from cinelet.video import Plan
 
 NUM_SAMPLES = 20
@@ -29,7 +28,7 @@ MAX_LISTED = 512
 FIRST_OVERHEAD_S = 0.2
 """Encoding the file, storing it, noticing: what is not the device's, before any was measured."""
 AT_ONCE_S = 0.25
-"""Who starts within this time of being accepted found a free device: a worker needs a moment to notice."""
+"""Who starts within this time of being accepted found a free device, or all but free: a worker needs a moment to notice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +88,7 @@ class Quoter:
     @property
     def overhead_s(self) -> float:
         """From the last frame to a file that can be fetched."""
-        return median(self._overheads_s) if self._overheads_s else FIRST_OVERHEAD_S
+        return usual_s(self._overheads_s) if self._overheads_s else FIRST_OVERHEAD_S
 
     def glance(self) -> Outlook[Candidate] | None:
         """The line, if it is fresh; None for one caller every while, who must `look` then. Does not block."""
@@ -196,7 +195,7 @@ class Quoter:
                 if job.id not in self._learnt:
                     self._learn(job, pricer)
         if between_s := between_clips_s(chain.from_iterable(recent.values())):
-            self._between_s = usual_gap_s(between_s)
+            self._between_s = usual_s(between_s)
 
     def _learn(self, job: Job, pricer: Pricer) -> None:
         self._learnt.keep(job.id, None)

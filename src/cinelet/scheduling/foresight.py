@@ -86,6 +86,7 @@ def gaps_s(stays: Iterable[tuple[float, float, float, float]]) -> list[float]:
     return found
 
 
-def usual_gap_s(found_s: Collection[float]) -> float:
-    """The lower quartile: a clip that had the device in between and is not finished yet makes a gap longer, nothing makes it shorter."""
-    return sorted(found_s)[len(found_s) // 4]
+def usual_s(seen_s: Collection[float]) -> float:
+    """The lower quartile, for what others can only make longer: who had the device in between and is not finished yet, who was waited for
+    without being seen."""
+    return sorted(seen_s)[len(seen_s) // 4]

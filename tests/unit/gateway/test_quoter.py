@@ -7,14 +7,16 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from sqlalchemy import update
 
 from cinelet.cli.house import make_pricers
 from cinelet.errors import UnavailableError
 from cinelet.gateway.quoter import GLANCE_S, REFRESH_S, Quoter, beside_device_s, between_clips_s, quote
 from cinelet.jobs import DECODING, Candidate, Job, Tier
+from cinelet.jobs.schema import jobs
 from cinelet.models import Catalogue
 from cinelet.scheduling import RANKS, Outlook, policy_named
-from cinelet.scheduling.foresight import usual_gap_s
+from cinelet.scheduling.foresight import usual_s
 from cinelet.scheduling.outlook import OVERTAKEN
 from tests.support.world import PLAN, World, open_world
 
@@ -142,6 +144,21 @@ def test_what_a_clip_takes_beside_the_device_counts_from_its_acceptance_to_its_f
     assert beside_device_s(finished(0.05, 2.3)) == pytest.approx(0.3)
 
 
+def test_short_waits_for_a_device_are_not_taken_for_what_every_clip_needs() -> None:
+    world = open_world("sqlite://")
+    quoter = quoter_of(world)
+    for starts_after_s in [0.01, 0.2, 0.01, 0.22, 0.24]:
+        lease = world.claim(world.submit().job.id)
+        started_at = world.clock() + starts_after_s
+        world.succeed(lease)
+        report = {"inference_time_s": 1.0, "stage_durations_s": {"denoise_high": 1.0}}
+        values = {"started_at": started_at, "finished_at": started_at + 1.05, "report": report}
+        world.store.database.write(lambda c, i=lease.job.id, v=values: c.execute(update(jobs).where(jobs.c.id == i).values(v)))
+    quoter.look()
+    assert quoter.overhead_s == pytest.approx(0.06)
+    world.store.close()
+
+
 def made(name: str, created_s: float, started_s: float, worker: str = "one") -> Job:
     """A clip of two device seconds."""
     report = {"inference_time_s": 2.0, "worker": worker}
@@ -161,8 +178,8 @@ def test_a_clip_that_made_room_makes_no_gap() -> None:
     took_its_place, after_both = made("b", 0.5, 0.6), made("c", 1.5, 5.1)
     assert between_clips_s([parked, took_its_place, after_both]) == [], "from the end of b on a had the device again"
     assert between_clips_s([took_its_place, after_both]) == pytest.approx([2.5]), "where a is not finished yet"
-    assert usual_gap_s([0.02, 2.5, 0.01, 0.02, 1.8]) == 0.02
-    assert usual_gap_s([2.5, 0.02]) == 0.02
+    assert usual_s([0.02, 2.5, 0.01, 0.02, 1.8]) == 0.02
+    assert usual_s([2.5, 0.02]) == 0.02
 
 
 def test_of_several_begun_clips_only_those_on_the_devices_go_on() -> None:
