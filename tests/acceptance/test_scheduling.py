@@ -71,7 +71,7 @@ def test_first_come_first_served_lets_nobody_pass(tmp_path: Path, client: httpx2
 
 
 def test_a_parked_clip_has_the_frames_of_an_undisturbed_one(tmp_path: Path, client: httpx2.Client) -> None:
-    fields = {"seed": 5, "tier": "free", "num_inference_steps": 60, "num_frames": 9, "size": "96x64"}
+    fields = {"seed": 5, "tier": "free", "num_inference_steps": 30, "num_frames": 9, "size": "96x64"}
     with running_service(tmp_path, engine="real") as service:
         frames = []
         for is_disturbed in (False, True):
@@ -143,7 +143,7 @@ def test_a_draft_is_there_while_the_clip_is_made(tmp_path: Path, client: httpx2.
 
 def test_overload_is_answered_and_who_comes_back_when_told_gets_in(tmp_path: Path) -> None:
     """Three times what the device can do: nobody waits beyond the bound, the refused ones get in at their second try."""
-    steps, num_clients = 5, 90
+    steps, num_clients = 5, 60
     with running_service(tmp_path, fake_step_s=STEP_S, max_wait_s=1.0) as service:
 
         async def obedient(client: httpx2.AsyncClient, number: int) -> list[int]:

@@ -29,7 +29,7 @@ REFUSED = "is not offered: these models make clips from sentences only; use remi
 
 
 class DirectRoute(APIRoute):
-    """Calls an endpoint that takes the request and gives the response, without asking what else it depends on: a twelfth of a hit."""
+    """Calls an endpoint that takes the request and gives the response, without asking what else it depends on: 7 % of a hit."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The endpoint itself."""
