@@ -108,7 +108,7 @@ def is_strict(request: Request) -> bool:
 def base_url(request: Request) -> str:
     """Where the caller reached this service, with a slash at its end. `Front` has seen to it that there is one host, and ours."""
     root = request.scope.get("app_root_path", request.scope.get("root_path", ""))
-    return f"{request.scope['scheme']}://{request.headers['host']}{root}/"
+    return f"{request.scope['scheme']}://{request.headers['host']}{root.rstrip('/')}/"
 
 
 def answer(request: Request, view: View) -> Response:

@@ -37,13 +37,14 @@ class Reader:
 
     def read(self, body: Body, path: str, *, is_strict: bool = False, route_fields: Collection[str] = ()) -> Reading:
         """What `body` asks for of `path`, whose own the `route_fields` are. Raises as `parse_fields`."""
-        content = _document_of(body, path) if body.text is None else body.text
-        name = (path, is_strict, body.text is None, content)
+        document = _document_of(body, path) if body.text is None else None
+        content = document or body.text or b""
+        name = (path, is_strict, document is None, content)
         is_short = len(content) <= MAX_RECENT_CHARS and not body.files
         reading = self._recent.get(name) if is_short else None
         if reading is None:
             parsed = parse_fields(body, self._card_of, is_strict=is_strict, route_fields=route_fields)
-            reading = Reading(parsed, hashlib.sha256(_document_of(body, path)).hexdigest())
+            reading = Reading(parsed, hashlib.sha256(document or _document_of(body, path)).hexdigest())
         if is_short:
             self._recent.keep(name, reading)
         return reading

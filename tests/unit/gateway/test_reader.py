@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 
 from cinelet.errors import InvalidValueError, MalformedError, UnknownFieldError
+from cinelet.gateway import reader as reader_module
 from cinelet.gateway.body import Body
 from cinelet.gateway.form import Upload
 from cinelet.gateway.reader import MAX_RECENT_CHARS, Reader
@@ -91,6 +94,12 @@ def test_files_count_by_their_bytes_and_are_not_kept() -> None:
     first = asking.reader.read(body, "create")
     assert asking.reader.read(body, "create").digest == first.digest != asking.reader.read(other, "create").digest
     assert asking.num_read == 3
+
+
+def test_the_files_of_a_form_are_digested_once() -> None:
+    with mock.patch.object(reader_module, "_document_of", wraps=reader_module._document_of) as digesting:
+        Reader(takes_image).read(Body({"prompt": "a cat"}, {"input_reference": PICTURE}), "create")
+    assert digesting.call_count == 1
 
 
 def test_long_bodies_are_not_kept() -> None:
